@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * alloc.c - weft_alloc and weft_free over jemalloc's per-P arenas, or over malloc(3).
+ *
+ * jemalloc is referenced weakly. Debian's needs 2.6 KiB of static TLS, which a process that dlopens
+ * libweft doesn't have left, so the library must not pull it in; a program that was linked through
+ * pkg-config has it loaded from the start. Sanitizer and Valgrind builds use malloc throughout. */
+#include "alloc/alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "arch/arch.h"
+#include <weft/pool.h>
+
+#ifndef WEFT_USE_MALLOC
+#include <jemalloc/jemalloc.h>
+#pragma weak mallocx
+#pragma weak dallocx
+#pragma weak mallctl
+#endif
+
+static _Thread_local struct alloc_arena *bound_arena;
+
+void alloc_bind(struct alloc_arena *arena)
+{
+    bound_arena = arena;
+}
+
+#ifdef WEFT_USE_MALLOC
+
+bool alloc_has_arenas(void)
+{
+    return false;
+}
+
+static void *arena_alloc(size_t align, size_t n)
+{
+    return aligned_alloc(align, (n + align - 1) & ~(align - 1));
+}
+
+void alloc_free(void *p)
+{
+    free(p);
+}
+
+#else
+
+bool alloc_has_arenas(void)
+{
+    return mallocx && dallocx && mallctl;
+}
+
+/* Where this thread's memory comes from and which cache it goes through, as mallocx flags. */
+static int arena_flags(void)
+{
+    struct alloc_arena *a = bound_arena;
+    if (!a)
+        return MALLOCX_TCACHE_NONE;
+    if (unlikely(!a->made)) {
+        size_t size = sizeof(unsigned);
+        if (mallctl("arenas.create", &a->arena, &size, NULL, 0) ||
+            mallctl("tcache.create", &a->tcache, &size, NULL, 0))
+            return MALLOCX_TCACHE_NONE;
+        a->made = true;
+    }
+    return MALLOCX_ARENA(a->arena) | MALLOCX_TCACHE(a->tcache);
+}
+
+static void *arena_alloc(size_t align, size_t n)
+{
+    if (unlikely(!alloc_has_arenas()))
+        return aligned_alloc(align, (n + align - 1) & ~(align - 1));
+    return mallocx(n, arena_flags() | MALLOCX_ALIGN(align));
+}
+
+void alloc_free(void *p)
+{
+    if (!p)
+        return;
+    if (unlikely(!alloc_has_arenas())) {
+        free(p);
+        return;
+    }
+    struct alloc_arena *a = bound_arena;
+    dallocx(p, a && a->made ? MALLOCX_TCACHE(a->tcache) : MALLOCX_TCACHE_NONE);
+}
+
+#endif
+
+void *alloc_aligned(size_t align, size_t n)
+{
+    if (n == 0)
+        n = 1;
+    if (n > PTRDIFF_MAX - align)
+        return NULL;
+    return arena_alloc(align, n);
+}
+
+void *weft_alloc(size_t n)
+{
+    void *p = alloc_aligned(_Alignof(max_align_t), n);
+    if (!p)
+        errno = ENOMEM;
+    return p;
+}
+
+void weft_free(void *p)
+{
+    alloc_free(p);
+}

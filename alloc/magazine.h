@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * magazine.h - an owner's two magazines of free objects in front of a depot (Bonwick and Adams,
+ * USENIX 2001): last in first out, no RMW, and at most one trip to the depot in MAGAZINE_SIZE
+ * operations however gets and puts alternate. Used by the holder of a P (or by one foreign thread). */
+#ifndef WEFT_ALLOC_MAGAZINE_H
+#define WEFT_ALLOC_MAGAZINE_H
+
+#include "alloc/depot.h"
+
+#ifdef WEFT_TEST_BUILD
+#define MAGAZINE_SIZE 3
+#else
+#define MAGAZINE_SIZE 64
+#endif
+
+struct magazine {
+    struct depot_node *top; /* the magazine in use */
+    size_t count;
+    struct depot_node *spare; /* full, or NULL */
+};
+
+static inline void *magazine_get(struct magazine *m, struct depot *depot)
+{
+    struct depot_node *node = m->top;
+    if (unlikely(!node)) {
+        if (m->spare) {
+            node = m->spare;
+            m->spare = NULL;
+        } else {
+            node = depot_pop(depot);
+            if (!node)
+                return NULL;
+        }
+        m->count = node->count;
+    }
+    m->top = node->next;
+    m->count--;
+    return node;
+}
+
+static inline void magazine_put(struct magazine *m, struct depot *depot, void *object)
+{
+    struct depot_node *node = object;
+    if (unlikely(m->count >= MAGAZINE_SIZE)) {
+        m->top->count = m->count;
+        if (m->spare)
+            depot_push(depot, m->spare);
+        m->spare = m->top;
+        m->top = NULL;
+        m->count = 0;
+    }
+    node->next = m->top;
+    m->top = node;
+    m->count++;
+}
+
+/* Everything to the depot, for others. */
+static inline void magazine_flush(struct magazine *m, struct depot *depot)
+{
+    if (m->top) {
+        m->top->count = m->count;
+        depot_push(depot, m->top);
+    }
+    if (m->spare)
+        depot_push(depot, m->spare);
+    *m = (struct magazine){0};
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * slab.c - getting objects of a slab class. */
+#include "alloc/slab.h"
+
+#include <string.h>
+
+#include "alloc/alloc.h"
+
+#ifdef WEFT_TEST_BUILD
+#define SLAB_BYTES ((size_t)4 << 10)
+#else
+#define SLAB_BYTES ((size_t)64 << 10)
+#endif
+
+static struct slab *slab_new(struct slab_class *class)
+{
+    struct slab *slab = alloc_aligned(CACHE_LINE, SLAB_BYTES);
+    if (!slab)
+        return NULL;
+    slab->carved = CACHE_LINE;
+    slab->next = atomic_load_relaxed(&class->slabs);
+    while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
+        ;
+    return slab;
+}
+
+static void *carve(struct slab_class *class, struct slab_cache *cache)
+{
+    struct slab *slab = cache->carving;
+    if (!slab || slab->carved + class->object_bytes > SLAB_BYTES) {
+        slab = slab_new(class);
+        if (!slab)
+            return NULL;
+        cache->carving = slab;
+    }
+    void *object = (char *)slab + slab->carved;
+    slab->carved += class->object_bytes;
+    return memset(object, 0, class->object_bytes);
+}
+
+void *slab_get(struct slab_class *class, struct slab_cache *cache)
+{
+    void *object = magazine_get(&cache->free, &class->depot);
+    return likely(object) ? object : carve(class, cache);
+}
+
+void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg)
+{
+    for (struct slab *s = atomic_load_acquire(&class->slabs); s; s = s->next)
+        for (size_t at = CACHE_LINE; at < s->carved; at += class->object_bytes)
+            fn((char *)s + at, arg);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * stack.c - carving, recycling and dropping goroutine stacks.
+ *
+ * Guards are MADV_GUARD_INSTALL markers, which split no mapping, so a million stacks fit under
+ * vm.max_map_count. Where the kernel lacks them a guard is an mprotect, two mappings a stack; once
+ * GUARDS_MAX of these stand, further stacks go without, and weft says so once. */
+#include "alloc/stack.h"
+
+#include "alloc/alloc.h"
+#include "arch/os.h"
+#include "arch/sanitize.h"
+
+#define SLAB_STACKS_MIN 8
+#define SLAB_STACKS_MAX 256
+#define COLOURS 15
+#define COLOUR_BYTES 128
+#define GUARDS_MAX 16000 /* about half of the default vm.max_map_count, at two mappings each */
+
+/* One mapping of many stacks. */
+struct stack_slab {
+    struct stack_slab *next;
+    char *base;
+    size_t bytes;
+};
+
+static _Atomic(uint32_t) guards_split;
+
+/* 0, or -ENOMEM. */
+static int guard(char *low)
+{
+    if (!os_guard_is_cheap() && atomic_load_relaxed(&guards_split) >= GUARDS_MAX)
+        return 0;
+    int rc = os_guard(low, os_page());
+    if (rc || os_guard_is_cheap())
+        return rc;
+    if (atomic_add_relaxed(&guards_split, 1) + 1 == GUARDS_MAX)
+        os_write_stderr("weft: this kernel can't guard more stacks (MADV_GUARD_INSTALL needs Linux "
+                        "6.13); further goroutines have no guard page\n");
+    return 0;
+}
+
+/* Make [low, low + bytes) a stack. NULL: no memory for its guard. */
+static struct stack *stack_make(char *low, size_t bytes, bool pooled)
+{
+    if (guard(low))
+        return NULL;
+    size_t colour = ((uintptr_t)low / bytes) % COLOURS * COLOUR_BYTES;
+    struct stack *s = (struct stack *)(low + bytes - colour - sizeof *s - CACHE_LINE);
+    s = (struct stack *)((uintptr_t)s & ~(uintptr_t)(CACHE_LINE - 1));
+    s->low = low;
+    s->bytes = bytes;
+    s->pooled = pooled;
+    sanitize_stack_register(low + os_page(), low + bytes - 1);
+    return s;
+}
+
+static bool slab_map(struct stack_class *class, struct stack_cache *cache)
+{
+    size_t n = cache->slab_stacks ? cache->slab_stacks : SLAB_STACKS_MIN;
+    struct stack_slab *slab = alloc_aligned(_Alignof(struct stack_slab), sizeof *slab);
+    if (!slab)
+        return false;
+    slab->bytes = n * class->bytes;
+    slab->base = os_map(slab->bytes);
+    if (!slab->base) {
+        alloc_free(slab);
+        return false;
+    }
+    slab->next = atomic_load_relaxed(&class->slabs);
+    while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
+        ;
+    cache->carve = slab->base;
+    cache->carve_end = slab->base + slab->bytes;
+    cache->slab_stacks = n < SLAB_STACKS_MAX ? 2 * n : n;
+    return true;
+}
+
+static struct stack *stack_carve(struct stack_class *class, struct stack_cache *cache)
+{
+    if (cache->carve == cache->carve_end && !slab_map(class, cache))
+        return NULL;
+    struct stack *s = stack_make(cache->carve, class->bytes, true);
+    if (!s)
+        return NULL;
+    cache->carve += class->bytes;
+    atomic_add_relaxed(&class->carved, 1);
+    return s;
+}
+
+struct stack *stack_get(struct stack_class *class, struct stack_cache *cache)
+{
+    if (SANITIZE_FRESH_STACKS)
+        return stack_get_sized(class->bytes);
+    struct depot_node *node = magazine_get(&cache->free, &class->depot);
+    return likely(node) ? container_of(node, struct stack, free) : stack_carve(class, cache);
+}
+
+struct stack *stack_get_sized(size_t bytes)
+{
+    bytes = (bytes + os_page() - 1) & ~(os_page() - 1);
+    char *low = os_map(bytes);
+    if (!low)
+        return NULL;
+    struct stack *s = stack_make(low, bytes, false);
+    if (!s)
+        os_unmap(low, bytes);
+    return s;
+}
+
+void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+{
+    sanitize_stack_recycle(s->low + os_page(), s->bytes - os_page());
+    if (likely(s->pooled)) {
+        magazine_put(&cache->free, &class->depot, &s->free);
+        return;
+    }
+    if (!os_guard_is_cheap())
+        atomic_add_relaxed(&guards_split, -1);
+    os_unmap(s->low, s->bytes);
+}
+
+void stack_unmap_all(struct stack_class *class)
+{
+    struct stack_slab *slab = atomic_swap_acq_rel(&class->slabs, NULL);
+    while (slab) {
+        struct stack_slab *next = slab->next;
+        os_unmap(slab->base, slab->bytes);
+        alloc_free(slab);
+        slab = next;
+    }
+    if (!os_guard_is_cheap())
+        atomic_add_relaxed(&guards_split, -(uint32_t)atomic_load_relaxed(&class->carved));
+    atomic_store_relaxed(&class->carved, 0);
+    atomic_store_relaxed(&class->depot.head, 0);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * arch.h - what the rest of weft may know of the processor. Each port gives, in its own folder:
+ *
+ *   struct arch_context                 where a stopped flow of control goes on: sp, pc, fp
+ *   arch_context_init(ctx, top, fn)     a context that calls fn(pass) at the top of a stack
+ *   arch_switch(from, to, pass)         stop here, go on at `to`; gives what the next switcher passes
+ *   arch_jump(to, pass)                 go on at `to`, never come back
+ *   arch_restart(top, fn, pass)         drop all frames of this stack and call fn(pass) at its top
+ *   arch_fp_control(), arch_set_rounding()   the rounding mode's control word
+ *   arch_relax(), arch_cycles()         a pause in a spin loop, the cycle counter
+ *   arch_fence_full()                   a store-load fence
+ *
+ * Not saved by a switch: the argument and scratch registers, vector registers (all scratch in the
+ * C calling conventions that we port to), mxcsr's exception flags. */
+#ifndef WEFT_ARCH_ARCH_H
+#define WEFT_ARCH_ARCH_H
+
+#include "weft-config.h"
+
+#if defined(__x86_64__)
+#include "arch/x86_64/context.h"
+#else
+#error "weft has no port to this processor yet: see arch/arch.h for what one has to give"
+#endif
+
+#define CACHE_LINE 64
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * delay.c - delay injection, in the test build only. WEFT_DELAY=N stops a thread for a random while
+ * at one in N atomic operations (mostly a short spin, sometimes a yield, seldom a sleep), so that
+ * interleavings that the scheduler of an idle machine never shows do happen. */
+#include "arch/os.h"
+
+#ifdef WEFT_TEST_BUILD
+
+#include <stdlib.h>
+#include <time.h>
+
+static _Thread_local uint64_t delay_rng;
+static _Atomic(int) delay_one_in = -1;
+
+static int delay_setting(void)
+{
+    int n = atomic_load_explicit(&delay_one_in, memory_order_relaxed);
+    if (n < 0) {
+        const char *text = getenv("WEFT_DELAY");
+        n = text ? atoi(text) : 0;
+        n = n > 0 ? n : 0;
+        atomic_store_explicit(&delay_one_in, n, memory_order_relaxed);
+    }
+    return n;
+}
+
+__attribute__((noinline)) void os_delay_point(void)
+{
+    int one_in = delay_setting();
+    if (likely(one_in == 0))
+        return;
+    if (delay_rng == 0)
+        delay_rng = os_random() | 1;
+    delay_rng ^= delay_rng << 13;
+    delay_rng ^= delay_rng >> 7;
+    delay_rng ^= delay_rng << 17;
+    if (delay_rng % (uint64_t)one_in)
+        return;
+    int saved_errno = *os_errno_location();
+    unsigned kind = (unsigned)(delay_rng >> 40) % 64;
+    if (kind == 0) {
+        struct timespec t = {.tv_nsec = (long)(delay_rng >> 50) * 4};
+        nanosleep(&t, NULL);
+    } else if (kind < 8) {
+        os_yield();
+    } else {
+        for (unsigned i = (unsigned)(delay_rng >> 46) % 512; i > 0; i--)
+            arch_relax();
+    }
+    *os_errno_location() = saved_errno;
+}
+
+#endif

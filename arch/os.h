@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * os.h - the one seam for threads, futexes, the clock, randomness and mappings. Errors are -errno. */
+#ifndef WEFT_ARCH_OS_H
+#define WEFT_ARCH_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/atomic.h"
+
+#define OS_FOREVER INT64_MAX
+
+/* Threads: 8 MiB stacks, all signals as the creator has them. */
+typedef pthread_t os_thread;
+int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg);
+void os_thread_join(os_thread thread);
+void os_thread_detach(os_thread thread);
+void os_thread_name(const char *name);           /* of the calling thread; cut at 15 bytes */
+bool os_thread_bounds(char **low, size_t *size); /* the calling thread's stack */
+int os_thread_slack(int ns); /* set this thread's timer slack; returns the old one */
+
+/* Sleep while *word == expected, until a wake or the deadline (CLOCK_MONOTONIC ns).
+ * 0, -EAGAIN (the word differs), -EINTR or -ETIMEDOUT. */
+int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline);
+void os_futex_wake(_Atomic(uint32_t) *word, int n);
+
+int64_t os_now(void); /* CLOCK_MONOTONIC, ns */
+void os_sleep_until(int64_t deadline);
+uint64_t os_random(void);
+void os_yield(void);
+int *os_errno_location(void);
+
+/* Address space: zeroed, reserved lazily, no huge pages. NULL: no memory. */
+void *os_map(size_t bytes);
+void os_unmap(void *p, size_t bytes);
+void os_discard(void *p, size_t bytes); /* give the pages back, keep the range */
+size_t os_page(void);
+size_t os_stack_limit(void); /* RLIMIT_STACK in bytes, 64 MiB where unlimited */
+
+/* Make [p, p + bytes) fault. -ENOMEM when the kernel won't. */
+int os_guard(void *p, size_t bytes);
+bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
+
+/* Process-wide store-load fence on the behalf of all running threads; false: not to be had. */
+bool os_membarrier_init(void);
+void os_membarrier(void);
+
+int os_cpu_count(void);    /* CPUs in the affinity mask */
+double os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit */
+
+/* Write all of text to stderr, whatever the state of stdio. */
+void os_write_stderr(const char *text);
+
+#endif

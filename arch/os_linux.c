@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * os_linux.c - arch/os.h on Linux. */
+#include "arch/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arch/assert.h"
+
+#define THREAD_STACK_BYTES ((size_t)8 << 20)
+#define NS_PER_S INT64_C(1000000000)
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+#ifdef WEFT_TSAN
+_Atomic(uint32_t) atomic_fence_word;
+#endif
+
+int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return -rc;
+    rc = pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+    if (!rc)
+        rc = pthread_create(out, &attr, fn, arg);
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+void os_thread_join(os_thread thread)
+{
+    pthread_join(thread, NULL);
+}
+
+void os_thread_detach(os_thread thread)
+{
+    pthread_detach(thread);
+}
+
+void os_thread_name(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
+bool os_thread_bounds(char **low, size_t *size)
+{
+    pthread_attr_t attr;
+    void *base;
+    if (pthread_getattr_np(pthread_self(), &attr))
+        return false;
+    int rc = pthread_attr_getstack(&attr, &base, size);
+    pthread_attr_destroy(&attr);
+    *low = base;
+    return rc == 0;
+}
+
+int os_thread_slack(int ns)
+{
+    int old = prctl(PR_GET_TIMERSLACK);
+    prctl(PR_SET_TIMERSLACK, ns);
+    return old;
+}
+
+int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
+{
+    struct timespec at = {.tv_sec = deadline / NS_PER_S, .tv_nsec = deadline % NS_PER_S};
+    /* FUTEX_WAIT_BITSET takes an absolute time, so an interrupted wait doesn't drift. */
+    long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                      deadline == OS_FOREVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY);
+    return rc ? -errno : 0;
+}
+
+void os_futex_wake(_Atomic(uint32_t) *word, int n)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
+
+int64_t os_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+void os_sleep_until(int64_t deadline)
+{
+    struct timespec at = {.tv_sec = deadline / NS_PER_S, .tv_nsec = deadline % NS_PER_S};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        ;
+}
+
+uint64_t os_random(void)
+{
+    uint64_t value;
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value)
+        value = (uint64_t)os_now() * UINT64_C(0x9e3779b97f4a7c15);
+    return value;
+}
+
+void os_yield(void)
+{
+    sched_yield();
+}
+
+int *os_errno_location(void)
+{
+    return &errno;
+}
+
+void *os_map(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, bytes, MADV_NOHUGEPAGE);
+    return p;
+}
+
+void os_unmap(void *p, size_t bytes)
+{
+    munmap(p, bytes);
+}
+
+void os_discard(void *p, size_t bytes)
+{
+    madvise(p, bytes, MADV_DONTNEED);
+}
+
+size_t os_page(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t os_stack_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return (size_t)64 << 20;
+    return (size_t)limit.rlim_cur;
+}
+
+static _Atomic(int) guard_kind; /* 0: not tried, 1: MADV_GUARD_INSTALL, 2: mprotect */
+
+int os_guard(void *p, size_t bytes)
+{
+    if (atomic_load_relaxed(&guard_kind) != 2) {
+        if (!madvise(p, bytes, MADV_GUARD_INSTALL)) {
+            atomic_store_relaxed(&guard_kind, 1);
+            return 0;
+        }
+        if (errno != EINVAL)
+            return -errno;
+        atomic_store_relaxed(&guard_kind, 2);
+    }
+    return mprotect(p, bytes, PROT_NONE) ? -errno : 0;
+}
+
+bool os_guard_is_cheap(void)
+{
+    return atomic_load_relaxed(&guard_kind) == 1;
+}
+
+bool os_membarrier_init(void)
+{
+    return !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+void os_membarrier(void)
+{
+    long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    WEFT_ASSERT(rc == 0);
+}
+
+int os_cpu_count(void)
+{
+    cpu_set_t set;
+    if (!sched_getaffinity(0, sizeof set, &set))
+        return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
+
+/* These read paths, on the stack of the thread that called weft_run, never on a goroutine's. */
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
+
+/* One cgroup v2 file or a pair of v1 files; 0 where there is no limit. */
+static double quota_in(const char *dir)
+{
+    char path[2 * PATH_MAX], text[64];
+    long long quota = -1, period = 0;
+    snprintf(path, sizeof path, "%s/cpu.max", dir);
+    FILE *f = fopen(path, "re");
+    if (f) {
+        if (fgets(text, sizeof text, f))
+            (void)!sscanf(text, "%lld %lld", &quota, &period); /* "max 100000" leaves -1 */
+        fclose(f);
+        return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
+    }
+    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", dir);
+    f = fopen(path, "re");
+    if (!f)
+        return 0;
+    (void)!fscanf(f, "%lld", &quota);
+    fclose(f);
+    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", dir);
+    f = fopen(path, "re");
+    if (!f)
+        return 0;
+    (void)!fscanf(f, "%lld", &period);
+    fclose(f);
+    return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
+}
+
+/* The tightest limit on the way from this process's group up to the root. */
+double os_cpu_quota(void)
+{
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    if (!f)
+        return 0;
+    char line[PATH_MAX], dir[PATH_MAX + 64];
+    double tightest = 0;
+    while (fgets(line, sizeof line, f)) {
+        char *controllers = strchr(line, ':');
+        char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = '\0';
+        path[strcspn(path, "\n")] = '\0';
+        bool v2 = controllers[1] == '\0';
+        if (!v2 && !strstr(controllers + 1, "cpu"))
+            continue;
+        for (;;) {
+            snprintf(dir, sizeof dir, "%s%s", v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu", path);
+            double quota = quota_in(dir);
+            if (quota > 0 && (tightest == 0 || quota < tightest))
+                tightest = quota;
+            char *slash = strrchr(path, '/');
+            if (!slash)
+                break;
+            *slash = '\0';
+        }
+    }
+    fclose(f);
+    return tightest;
+}
+
+void os_write_stderr(const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0) {
+        ssize_t done = write(STDERR_FILENO, text, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        text += done;
+        n -= (size_t)done;
+    }
+}
+
+_Noreturn void os_assert_failed(const char *text, const char *file, int line)
+{
+    char message[256];
+    snprintf(message, sizeof message, "weft: assertion failed: %s (%s:%d)\n", text, file, line);
+    os_write_stderr(message);
+    abort();
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base.h - what every weft header needs: linkage, the goroutine function type, the version.
+ *
+ * Conventions of the whole interface: a function that can fail returns 0 (or a count) or a negative
+ * errno; a constructor returns NULL and sets errno. Durations are int64_t nanoseconds named ..._ns,
+ * deadlines are values of weft_now(). */
+#ifndef WEFT_BASE_H
+#define WEFT_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEFT_VERSION "0.1.0"
+#define WEFT_VERSION_NUMBER 100 /* 10000 * major + 100 * minor + patch */
+
+#ifdef __cplusplus
+#define WEFT_BEGIN_DECLS extern "C" {
+#define WEFT_END_DECLS }
+#define WEFT_NORETURN [[noreturn]]
+#else
+#define WEFT_BEGIN_DECLS
+#define WEFT_END_DECLS
+#define WEFT_NORETURN _Noreturn
+#endif
+
+/* Marks a symbol as part of the library's interface; everything else stays hidden. */
+#define WEFT_API __attribute__((visibility("default")))
+
+WEFT_BEGIN_DECLS
+
+/* What a goroutine runs. Returning ends the goroutine. */
+typedef void (*weft_fn)(void *arg);
+
+/* The version of the library that is loaded, as WEFT_VERSION has it for the headers. Any thread. */
+WEFT_API const char *weft_version(void);
+
+/* Whether the loaded library has an optional part, by name: "jemalloc" (per-P arenas are in use;
+ * otherwise malloc(3) serves), "membarrier" (idle processors pay for the wake-up fence),
+ * "guard_install" (guard pages without splitting mappings). Unknown names and NULL are false.
+ * Any thread, any time. */
+WEFT_API bool weft_feature(const char *name);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * go.h - start the runtime, start goroutines, give way, block, look at what is going on. */
+#ifndef WEFT_GO_H
+#define WEFT_GO_H
+
+#include <weft/base.h>
+
+WEFT_BEGIN_DECLS
+
+/* How weft_run sets the runtime up. Zero-initialise; 0 or NULL means the default. */
+typedef struct weft_config {
+    int maxprocs;         /* how many goroutines run at once; default $WEFT_MAXPROCS, else the CPUs
+                             that the affinity mask and the cgroup quota allow */
+    size_t stack_size;    /* address space of a goroutine's stack in bytes, its guard page included;
+                             default 64 KiB; rounded up to pages */
+    const char *topology; /* hwloc synthetic description or XML file; default: the machine */
+    int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs
+                             allowed, else bound to the cores of an L3 */
+    int report_leaks; /* 1: list goroutines still alive when main returns, on stderr */
+    int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
+    void (*on_fatal)(const char *text); /* called with a fatal report, instead of stderr */
+    void *reserved[4];
+} weft_config;
+
+/* Run main_fn(arg) as goroutine 1 and return when it has returned.
+ *   config  NULL for the defaults; copied.
+ * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
+ * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had).
+ * The calling thread becomes one of the runtime's threads meanwhile and gets its affinity back.
+ * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
+ * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
+ * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone.
+ * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
+WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
+
+/* Start a goroutine that runs fn(arg).
+ *   fn   called once, on a stack of config.stack_size bytes; returning ends the goroutine.
+ *   arg  passed through; stays the caller's.
+ * Returns 0, -EINVAL (fn NULL), -ENOMEM, or -ESRCH when no weft_run is in progress. Any thread.
+ * What the caller wrote before is visible to fn (Go memory model: the go statement). */
+WEFT_API int weft_go(weft_fn fn, void *arg);
+
+/* As weft_go, but fn gets a private copy of the n bytes at arg, aligned to 16, gone when fn returns.
+ * Also -E2BIG: n above 64 KiB. */
+WEFT_API int weft_go_copy(weft_fn fn, const void *arg, size_t n);
+
+/* Start fn with a copy of a struct built in place: WEFT_GO(work, struct job, .in = in, .n = 3);
+ * An int: 0 or a negative errno, as weft_go_copy. */
+#ifdef __cplusplus
+#define WEFT_GO(fn, T, ...)                                                                        \
+    ([&]() -> int {                                                                                \
+        T weft_value_ = {__VA_ARGS__};                                                             \
+        return weft_go_copy((fn), &weft_value_, sizeof(T));                                        \
+    }())
+#else
+#define WEFT_GO(fn, T, ...) weft_go_copy((fn), &(T){__VA_ARGS__}, sizeof(T))
+#endif
+
+/* What can be said about a goroutine at its start. Zero-initialise. */
+typedef struct weft_go_options {
+    const char *name;  /* copied, the first 31 bytes; shown in reports */
+    size_t stack_size; /* bytes of address space; 0: the run's default; 16 KiB to 1 GiB */
+    int preemptible;   /* reserved for forced preemption; no effect yet */
+    void *reserved[2];
+} weft_go_options;
+
+/* As weft_go, with options (NULL: none). Also -EINVAL: a stack size out of bounds. */
+WEFT_API int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg);
+
+/* Let others run: the caller goes to the tail of its processor's queue (Go: runtime.Gosched).
+ * On a foreign thread: sched_yield(2). */
+WEFT_API void weft_yield(void);
+
+/* End this goroutine after running its deferred calls; others go on (Go: runtime.Goexit).
+ * Called on a foreign thread it is fatal. */
+WEFT_NORETURN WEFT_API void weft_goexit(void);
+
+/* This goroutine's id, unique in the run, 1 for main; 0 on a foreign thread. */
+WEFT_API uint64_t weft_self(void);
+
+/* How many goroutines are alive; 0 when no run is in progress. Any thread. */
+WEFT_API int weft_num_goroutine(void);
+
+/* CPUs that this process may use (its affinity mask). Doesn't change with maxprocs. Any thread. */
+WEFT_API int weft_num_cpu(void);
+
+/* Run fn(arg), which may block the thread in the kernel, without holding up other goroutines.
+ * fn runs on the thread's own stack (8 MiB); this processor goes on elsewhere meanwhile. Inside fn the
+ * thread counts as foreign: weft_self() is 0. Returns fn's result. On a foreign thread fn is just
+ * called. */
+WEFT_API void *weft_blocking(void *(*fn)(void *), void *arg);
+
+/* Counters of the run in progress, or all zero. */
+typedef struct weft_stats {
+    uint64_t goroutines;  /* alive now */
+    uint64_t runnable;    /* waiting for a processor now */
+    uint64_t parked;      /* waiting for something else now */
+    uint64_t in_blocking; /* inside weft_blocking now */
+    uint64_t threads;     /* of the runtime, the caller of weft_run included */
+    uint64_t procs;       /* maxprocs */
+    uint64_t started;     /* goroutines since the run began */
+    uint64_t steals;      /* goroutines that a processor took from another */
+    uint64_t wakes;       /* threads woken or started to look for work */
+    uint64_t parks;       /* times that a goroutine parked */
+    uint64_t timers;      /* armed now */
+    void *reserved[8];
+} weft_stats;
+
+/* Fill *out. Each figure is exact when the runtime is quiet, and close otherwise. Any thread. */
+WEFT_API void weft_stats_read(weft_stats *out);
+
+WEFT_END_DECLS
+
+#endif

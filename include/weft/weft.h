@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * weft.h - all of weft. Each header also stands alone. */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <weft/base.h>
+#include <weft/defer.h>
+#include <weft/go.h>
+#include <weft/pool.h>
+#include <weft/sync.h>
+#include <weft/time.h>
+
+#endif

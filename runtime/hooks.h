@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * hooks.h - entry points for weft's own tests and benchmarks. Exported under WEFT_PRIVATE, not
+ * installed, and without any promise: programs must not use them. */
+#ifndef WEFT_RUNTIME_HOOKS_H
+#define WEFT_RUNTIME_HOOKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weft/base.h>
+
+WEFT_BEGIN_DECLS
+
+/* A place where one goroutine can wait for one other party: zero-initialise. */
+typedef struct weft_priv_gate {
+    uint64_t word;
+} weft_priv_gate;
+
+/* Park until the gate is opened; one open lets one pass through, also when it came first.
+ * One RMW each way: this is the bare cost of the park/unpark protocol. */
+WEFT_API void weft_priv_gate_wait(weft_priv_gate *gate);
+WEFT_API void weft_priv_gate_open(weft_priv_gate *gate);
+
+/* Index of the processor that runs this goroutine, -1 on a foreign thread. */
+WEFT_API int weft_priv_proc(void);
+
+WEFT_END_DECLS
+
+#endif

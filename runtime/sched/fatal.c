@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fatal.c - ending the process with a report. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "runtime/sched/internal.h"
+
+#define STATUS_FATAL 2 /* Go's */
+
+_Noreturn void sched_die(const char *report)
+{
+    if (sched.config.on_fatal)
+        sched.config.on_fatal(report);
+    else
+        os_write_stderr(report);
+    _exit(STATUS_FATAL);
+}
+
+_Noreturn void sched_fatal(const char *text)
+{
+    char report[256];
+    uint64_t id = weft_self();
+    if (id)
+        snprintf(report, sizeof report, "fatal error: %s\n\ngoroutine %llu [running]:\n", text,
+                 (unsigned long long)id);
+    else
+        snprintf(report, sizeof report, "fatal error: %s\n", text);
+    sched_die(report);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * find.c - what to run next, from everywhere. Runs on the scheduler's stack, with no goroutine's
+ * on_cpu set, so it may wait.
+ *
+ * Order: due timers, injected goroutines, this P's queue, other Ps' queues (half of one), other Ps'
+ * `next`. Normally `next` comes before the queue; at a slow pick after it, so that a pair that
+ * hands `next` to and fro can't starve the rest.
+ *
+ * Another P's `next` is taken only when the same goroutine stood there, with no pick in between,
+ * STEAL_NEXT_AFTER_NS before: its waker is computing. A pair that hands over quickly stays on its P. */
+#include "runtime/sched/internal.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+#define SPIN_NS 100000 /* about twice what a futex wake-up takes */
+#define SPIN_RELAX 32
+#define SPIN_SCORE_PAYS 64 /* of 256 */
+#define SPIN_PROBE_EVERY 16
+#define RETRIES_BEFORE_YIELD 16
+#define STEAL_ROUNDS 2
+
+int64_t timers_earliest(void)
+{
+    int64_t earliest = OS_FOREVER;
+    for (unsigned i = 0; i < sched.procs; i++) {
+        int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
+        if (at < earliest)
+            earliest = at;
+    }
+    return earliest;
+}
+
+static void run_due_timers(struct m *m)
+{
+    if (timers_earliest() == OS_FOREVER)
+        return;
+    int64_t now = os_now();
+    for (unsigned i = 0; i < sched.procs; i++) {
+        struct p *p = sched.ps[(m->p->index + i) % sched.procs];
+        if (atomic_load_acquire(&p->timer.earliest) <= now)
+            sched.timer_ops.run_due(p);
+    }
+}
+
+/* Whether the `next` of v may be taken, by what this M saw of it before. */
+static bool next_is_stale(struct m *m, struct p *v, struct g *g)
+{
+    struct sighting *s = &m->sightings[v->index];
+    uint32_t tick = atomic_load_relaxed(&v->tick);
+    if (p_is_idle(v))
+        return true;
+    if (s->g != g || s->tick != tick) {
+        *s = (struct sighting){.g = g, .tick = tick, .at = os_now()};
+        return false;
+    }
+    return os_now() - s->at >= STEAL_NEXT_AFTER_NS;
+}
+
+/* Work in a queue, where anybody may take it at once. */
+bool work_queued(void)
+{
+    if (atomic_load_acquire(&sched.injected))
+        return true;
+    for (unsigned i = 0; i < sched.procs; i++)
+        if (deque_size(&sched.ps[i]->runq))
+            return true;
+    return false;
+}
+
+/* Work that m may take now. */
+bool work_visible(struct m *m)
+{
+    if (work_queued())
+        return true;
+    for (unsigned i = 0; i < sched.procs; i++) {
+        struct p *p = sched.ps[i];
+        struct g *g = atomic_load_acquire(&p->next);
+        if (g && next_is_stale(m, p, g))
+            return true;
+    }
+    int64_t earliest = timers_earliest();
+    return earliest != OS_FOREVER && earliest <= os_now();
+}
+
+static uint64_t p_random(struct p *p)
+{
+    p->rng ^= p->rng << 13;
+    p->rng ^= p->rng >> 7;
+    p->rng ^= p->rng << 17;
+    return p->rng;
+}
+
+static struct g *steal_queued(struct p *p, struct p *v)
+{
+    unsigned n;
+    if (!deque_size(&v->runq))
+        return NULL;
+    struct g *g = deque_steal_half(&v->runq, &p->runq, &n);
+    if (g)
+        counter_add(&p->steals, n);
+    return g;
+}
+
+static struct g *steal_next(struct m *m, struct p *p, struct p *v)
+{
+    struct g *g = atomic_load_acquire(&v->next);
+    if (!g || !next_is_stale(m, v, g) || !atomic_cas_acq_rel(&v->next, &g, NULL))
+        return NULL;
+    counter_add(&p->steals, 1);
+    return g;
+}
+
+/* Nearest tier first, from a random place within it. */
+static struct g *steal(struct m *m, bool next_too)
+{
+    struct p *p = m->p;
+    unsigned begin = 0;
+    for (unsigned tier = 0; tier < sizeof p->tier_end / sizeof p->tier_end[0]; tier++) {
+        unsigned n = p->tier_end[tier] - begin;
+        unsigned start = n > 1 ? (unsigned)(p_random(p) % n) : 0;
+        for (unsigned i = 0; i < n; i++) {
+            struct p *v = sched.ps[p->victims[begin + (start + i) % n]];
+            struct g *g = next_too ? steal_next(m, p, v) : steal_queued(p, v);
+            if (g)
+                return g;
+        }
+        begin = p->tier_end[tier];
+    }
+    return NULL;
+}
+
+static struct g *take_next(struct p *p)
+{
+    return atomic_load_relaxed(&p->next) ? atomic_swap_acq_rel(&p->next, NULL) : NULL;
+}
+
+static struct g *take_local(struct p *p, bool queue_first)
+{
+    struct g *g = queue_first ? deque_pop(&p->runq) : take_next(p);
+    if (!g)
+        g = queue_first ? take_next(p) : deque_pop(&p->runq);
+    return g;
+}
+
+static struct g *take_any(struct m *m)
+{
+    struct p *p = m->p;
+    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
+    bool slow = tick == atomic_load_relaxed(&p->slow_tick);
+    atomic_store_relaxed(&p->tick, tick);
+    atomic_store_relaxed(&p->slow_tick, tick + SLOW_PICK_EVERY);
+    run_due_timers(m);
+    injection_take(p);
+    struct g *g = take_local(p, slow);
+    for (int round = 0; !g && round < STEAL_ROUNDS; round++)
+        g = steal(m, false);
+    return g ? g : steal(m, true);
+}
+
+/* Spinning is for catching work sooner than a futex would: only while some other M runs goroutines,
+ * while it has been paying, and never by more than half of the busy. */
+static bool may_spin(struct m *m)
+{
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    unsigned idle = word & WORD_IDLE_MASK;
+    unsigned spinning = (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
+    unsigned busy = idle < sched.procs ? sched.procs - idle : 0;
+    if (!sched.spin_allowed || busy < 2 || busy > sched.cpus || 2 * spinning >= busy)
+        return false;
+    return m->spin_score >= SPIN_SCORE_PAYS || ++m->spins_skipped % SPIN_PROBE_EVERY == 0;
+}
+
+static void spin_paid(struct m *m, bool paid)
+{
+    m->spin_score += paid ? (256 - m->spin_score) / 8 : 0;
+    m->spin_score -= paid ? 0 : m->spin_score / 8;
+}
+
+/* Nothing found: true to look again, false to go to sleep. */
+static bool spin_on(struct m *m, int64_t *until)
+{
+    if (!m->spinning) {
+        if (!may_spin(m))
+            return false;
+        m_start_spinning(m);
+    }
+    int64_t now = os_now();
+    if (*until == 0) {
+        *until = now + SPIN_NS;
+    } else if (now >= *until) {
+        spin_paid(m, false);
+        return false;
+    }
+    for (int i = 0; i < SPIN_RELAX; i++)
+        arch_relax();
+    return true;
+}
+
+struct g *find_runnable(struct m *m)
+{
+    int64_t spin_until = 0;
+    unsigned retries = 0;
+    for (;;) {
+        if (unlikely(atomic_load_acquire(&m->orphan) ||
+                     (atomic_load_acquire(&sched.word) & WORD_STOP)))
+            return NULL;
+        if (unlikely(!m->p)) {
+            if (!m_idle(m))
+                return NULL;
+            spin_until = 0;
+        }
+        qsbr_quiescent();
+        struct g *g = take_any(m);
+        if (!g) {
+            if (!spin_on(m, &spin_until))
+                m_drop_p(m);
+            continue;
+        }
+        if (unlikely(atomic_load_acquire(&g->on_cpu))) {
+            runq_push_tail(m->p, g); /* still switching out on another M */
+            if (++retries % RETRIES_BEFORE_YIELD == 0)
+                os_yield();
+            arch_relax();
+            continue;
+        }
+        if (spin_until)
+            spin_paid(m, true);
+        m_hunt_ended(m, true);
+        if (m->spinning)
+            m_stop_spinning(m);
+        watcher_ensure(m);
+        return g;
+    }
+}
+
+SANITIZE_OWNER_DATA_END

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * foreign.c - threads that weft did not start, and threads inside weft_blocking: they have no P.
+ *
+ * Each has a record with a waiter (which waits on a futex), a cache of goroutine descriptors and a
+ * list of deferred calls. Records are type-stable: a waker may still touch the waiter's futex when
+ * its thread has gone on and exited. They are made at first use and go to a free list when the thread
+ * exits.
+ *
+ * A foreign thread that touches a run counts itself in foreign_calls first and looks at the run's
+ * state after [FOREIGN-1]; the end of the run changes the state first and waits for the count to drop
+ * to zero after [FOREIGN-2]. So no foreign thread is inside the scheduler while a run is taken down. */
+#include <errno.h>
+
+#include "runtime/sched/internal.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+struct foreign {
+    struct waiter waiter;
+    struct slab_cache gs, waiters;
+    struct weft_deferred *deferred;
+    struct foreign *next;
+};
+
+static _Thread_local struct foreign *tls_foreign;
+static pthread_key_t exit_key;
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+static bool exit_key_made;
+static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER; /* thread birth and death only */
+static struct foreign *records_free;
+
+static void foreign_release(void *record)
+{
+    struct foreign *f = record;
+    magazine_flush(&f->gs.free, &sched.g_class.depot);
+    waiters_flush(&f->waiters);
+    pthread_mutex_lock(&records_lock);
+    f->next = records_free;
+    records_free = f;
+    pthread_mutex_unlock(&records_lock);
+}
+
+static void make_exit_key(void)
+{
+    exit_key_made = !pthread_key_create(&exit_key, foreign_release);
+}
+
+static __attribute__((noinline)) struct foreign *foreign_make(void)
+{
+    pthread_once(&exit_once, make_exit_key);
+    pthread_mutex_lock(&records_lock);
+    struct foreign *f = records_free;
+    if (f)
+        records_free = f->next;
+    pthread_mutex_unlock(&records_lock);
+    if (!f) {
+        f = alloc_aligned(CACHE_LINE, (sizeof *f + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+        if (!f)
+            return NULL;
+        *f = (struct foreign){0};
+    }
+    if (!exit_key_made || pthread_setspecific(exit_key, f)) {
+        foreign_release(f);
+        return NULL;
+    }
+    return tls_foreign = f;
+}
+
+static __attribute__((noinline)) struct foreign *foreign_self(void)
+{
+    return likely(tls_foreign) ? tls_foreign : foreign_make();
+}
+
+bool foreign_enter(void)
+{
+    atomic_add_acq_rel(&sched.foreign_calls, 1);
+    atomic_fence_after_rmw(); /* [FOREIGN-1] */
+    if (likely(atomic_load_acquire(&sched.state) == RUN_ON))
+        return true;
+    foreign_exit();
+    return false;
+}
+
+void foreign_exit(void)
+{
+    atomic_sub_acq_rel(&sched.foreign_calls, 1);
+}
+
+void foreign_shut(void)
+{
+    atomic_fence_full(); /* [FOREIGN-2] */
+    while (atomic_load_acquire(&sched.foreign_calls))
+        os_yield();
+}
+
+struct g *foreign_g(void)
+{
+    struct foreign *f = foreign_self();
+    return f ? slab_get(&sched.g_class, &f->gs) : NULL;
+}
+
+void foreign_g_free(struct g *g)
+{
+    struct foreign *f = foreign_self();
+    atomic_store_relaxed(&g->state, G_FREE);
+    if (f)
+        slab_put(&sched.g_class, &f->gs, g);
+}
+
+struct waiter *foreign_waiter(void)
+{
+    struct foreign *f = foreign_self();
+    if (!f)
+        return NULL;
+    f->waiter.g = NULL;
+    atomic_store_relaxed(&f->waiter.futex, 0);
+    return &f->waiter;
+}
+
+struct slab_cache *foreign_waiters(void)
+{
+    struct foreign *f = foreign_self();
+    return f ? &f->waiters : NULL;
+}
+
+bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline)
+{
+    while (!atomic_load_acquire(&w->futex)) /* pairs with foreign_wake() */
+        if (os_futex_wait(&w->futex, 0, deadline) == -ETIMEDOUT && os_now() >= deadline)
+            return atomic_load_acquire(&w->futex);
+    return true;
+}
+
+void foreign_wait(struct waiter *w)
+{
+    while (!atomic_load_acquire(&w->futex)) /* pairs with foreign_wake() */
+        os_futex_wait(&w->futex, 0, OS_FOREVER);
+}
+
+void foreign_wake(struct waiter *w)
+{
+    atomic_store_release(&w->futex, 1);
+    os_futex_wake(&w->futex, 1);
+}
+
+struct weft_deferred **foreign_deferred(void)
+{
+    struct foreign *f = foreign_self();
+    if (!f)
+        sched_fatal("out of memory: no record for a foreign thread");
+    return &f->deferred;
+}
+
+SANITIZE_OWNER_DATA_END

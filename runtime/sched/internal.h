@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * internal.h - G, M, P and the runtime object. For runtime/sched/ only.
+ *
+ *   G  a goroutine.   M  a thread of the runtime.   P  the right to run goroutines, with their queue,
+ *   caches and timers. An M runs goroutines while it holds a P.
+ *
+ *   FREE --weft_go--> RUNNABLE --pick--> RUNNING --return--> FREE
+ *                        ^  ^              |  |
+ *                        |  '----yield-----'  '--waiter_wait--> PARKED
+ *                        '------------------waiter_wake------------'
+ * Owner: RUNNABLE the queue that holds it; RUNNING its M; PARKED whoever may take its waiter.
+ *
+ * on_cpu is a second, shorter state: set by the M that starts to run a G, cleared by whatever runs
+ * next on that M, once the stack is no longer in use. A G can be RUNNABLE and in a queue while on_cpu
+ * is still set; who picks it then puts it back. Nobody waits for on_cpu while his own is set: two Ms
+ * that each park one goroutine and pick the other's would wait for ever. */
+#ifndef WEFT_SCHED_INTERNAL_H
+#define WEFT_SCHED_INTERNAL_H
+
+#include <weft/go.h>
+
+#include "alloc/alloc.h"
+#include "alloc/slab.h"
+#include "alloc/stack.h"
+#include "arch/os.h"
+#include "arch/sanitize.h"
+#include "runtime/sched/deque.h"
+#include "runtime/sched/sched.h"
+
+/* Picks between two looks at what is not on the hot path: injection, timers, the far end of `next`'s
+ * privilege, a quiescent state. Go's number. */
+#define SLOW_PICK_EVERY 61
+
+#define PROCS_MAX 1024
+#define THREADS_MAX 10000 /* Go's default */
+#define ID_BLOCK 256
+#define NAME_BYTES 32
+#define INLINE_ARG_BYTES 64
+#define STEAL_NEXT_AFTER_NS 20000
+#define STACK_BYTES_DEFAULT ((size_t)64 << 10)
+#define STACK_BYTES_MIN ((size_t)16 << 10)
+#define STACK_BYTES_MAX ((size_t)1 << 30)
+
+enum g_state {
+    G_FREE,
+    G_RUNNABLE,
+    G_RUNNING,
+    G_PARKED,
+    G_BLOCKING,
+};
+
+struct g {
+    struct arch_context ctx; /* and, while free, the depot's links */
+    _Atomic(uint32_t) on_cpu;
+    _Atomic(uint8_t) state;
+    _Atomic(uint8_t) reason;
+    uint16_t fp_control; /* inherited at weft_go */
+    struct stack *stack; /* NULL until it first runs */
+    weft_fn fn;
+    void *arg;
+    struct g *next; /* in the injection stack */
+
+    uint64_t id;
+    struct waiter waiter;
+    struct weft_deferred *deferred;
+    void *copy;   /* weft_go_copy's, when it is too large for inline_arg */
+    bool exiting; /* to be reaped by the next that runs on its M */
+    struct sanitize_fiber fiber;
+    char name[NAME_BYTES];
+    _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
+};
+
+_Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
+               "what the depot writes must not touch what late wakers and pickers read");
+_Static_assert(offsetof(struct g, id) == CACHE_LINE, "what a switch touches is one line");
+
+/* When a thief saw which goroutine in a P's `next`. */
+struct sighting {
+    struct g *g;
+    uint32_t tick;
+    int64_t at;
+};
+
+struct p {
+    /* Written by the holder at every switch. */
+    _Alignas(CACHE_LINE) _Atomic(struct g *) next; /* thieves may take it, by CAS */
+    _Atomic(uint32_t) tick;                        /* picks so far; thieves read it */
+    _Atomic(uint32_t) slow_tick;                   /* the next slow pick comes at this tick */
+    uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
+    uint64_t id_next, id_end;
+    struct slab_cache gs, waiters;
+    struct stack_cache stacks;
+
+    /* Counters: written by the holder, read by weft_stats_read. */
+    _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
+    _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
+    _Atomic(int64_t) timers;
+    int64_t last_wake;              /* the holder's */
+    _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
+
+    struct deque runq;
+
+    _Alignas(CACHE_LINE) struct sched_timer_slot timer;
+    unsigned index;
+    struct alloc_arena arena;
+    _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
+    uint64_t rng;
+    unsigned *victims;    /* other Ps, nearest first */
+    unsigned tier_end[4]; /* where each tier of victims ends */
+};
+
+struct m {
+    struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct p *p;             /* NULL: idle or blocking */
+    struct g *prev;          /* was switched away from, not yet cleared by who runs next */
+    struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
+    int *errno_location;
+    struct sanitize_fiber fiber;
+
+    struct blocking_call
+        *call; /* a goroutine asks the scheduler's stack to run this (blocking.c) */
+
+    bool spinning; /* counted in sched.word */
+    bool hunting;  /* woken by waker, has found nothing yet */
+    struct p *waker;
+    uint32_t spin_score; /* of 256: how often spinning paid lately */
+    uint32_t spins_skipped;
+    int64_t wake_lag; /* by how much timed sleeps end late, ns, smoothed */
+
+    _Atomic(uint32_t) park; /* futex: 1 when handed something */
+    struct p *handed;       /* the P that comes with it; NULL: only look around */
+    unsigned index;         /* in sched.ms */
+    os_thread thread;
+    _Atomic(bool) left;            /* out of its loop */
+    bool never_started;            /* there was no thread to be had for it */
+    _Atomic(bool) orphan;          /* it didn't leave in time, and the run went without it */
+    struct blocking_call *calling; /* in a blocking section */
+    int bound;                     /* which binding set it is bound to: see topology.c */
+    struct sighting *sightings;    /* of Ps' `next`, by index */
+};
+
+/* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
+#define WORD_IDLE_ONE UINT64_C(1)
+#define WORD_IDLE_MASK UINT64_C(0xffff)
+#define WORD_SPIN_ONE (UINT64_C(1) << 16)
+#define WORD_SPIN_MASK (UINT64_C(0xffff) << 16)
+#define WORD_STOP (UINT64_C(1) << 32)
+
+enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_STOPPING };
+
+struct sched {
+    _Alignas(CACHE_LINE) _Atomic(uint64_t) word;
+    _Atomic(uint64_t) idle_ps[PROCS_MAX / 64];
+
+    _Alignas(CACHE_LINE) _Atomic(struct g *) injected; /* newest first */
+    _Alignas(CACHE_LINE) _Atomic(int64_t)
+        watch_deadline; /* till when an idle M sleeps for timers */
+
+    _Alignas(CACHE_LINE) _Atomic(uint32_t) state; /* enum run_state */
+    _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
+    _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
+    _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
+    _Atomic(unsigned) ms_made;     /* slots of ms in use */
+    _Atomic(unsigned) threads;     /* Ms that have not left */
+    _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
+    _Atomic(uint64_t) in_blocking;
+    _Atomic(uint64_t) foreign_started, foreign_unparks;
+    _Atomic(struct m *) ms[THREADS_MAX];
+
+    unsigned procs;
+    unsigned cpus; /* CPUs that the process may use */
+    bool spin_allowed;
+    bool pin;
+    struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
+    struct slab_class g_class;
+    struct stack_class stack_class;
+    struct stack *main_stack; /* kept between runs */
+    struct sched_timer_ops timer_ops;
+    weft_config config;
+    unsigned orphans; /* Ms of earlier runs that never left */
+    struct g *main_g; /* NULL once it has ended */
+    bool main_gone;   /* it called weft_goexit */
+};
+
+extern struct sched sched;
+
+/* This thread's M; NULL on a foreign thread. */
+extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
+
+static inline struct m *m_self(void)
+{
+    return ARCH_TLS_LOAD(tls_m);
+}
+
+/* A counter that only the holder of its P writes. */
+#define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
+
+/* park.c: queues of a P */
+void runq_push_tail(struct p *p, struct g *g);
+void runq_push_next(struct p *p, struct g *g); /* and wake somebody, maybe */
+void injection_push(struct g *g);
+bool injection_take(struct p *p); /* all of it, to the tail */
+void sched_inject(struct g *g);   /* injection_push, and wake somebody, maybe */
+
+/* park.c: switching */
+void g_prepare(struct g *g);
+void sched_arrive(struct m *m);             /* the first thing after any switch */
+void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back when it gave way */
+void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
+_Noreturn void sched_goroutine_entry(void *m);
+_Noreturn void sched_abandon(void);
+
+/* go.c */
+struct g *g_new(weft_fn fn, void *arg);
+void g_free(struct p *p, struct g *g);
+
+/* find.c */
+struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
+bool work_visible(struct m *m);
+bool work_queued(void);
+int64_t timers_earliest(void);
+
+/* idle.c */
+void wake_slow(struct p *p);
+void wake_one(struct p *waker);
+bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run ends */
+bool m_take_p(struct m *m, struct p *prefer);
+void m_drop_p(struct m *m);
+void m_start_spinning(struct m *m);
+void m_stop_spinning(struct m *m);
+void m_hunt_ended(struct m *m, bool paid);
+bool p_is_idle(struct p *p);
+void idle_wake_all(void);
+void watcher_ensure(struct m *m);
+void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
+
+/* m.c */
+int m_start(struct p *p, struct p *waker); /* a new thread that holds p and spins */
+void m_loop(struct m *m);
+struct m *m_new(void);
+void m_free(struct m *m);
+
+/* blocking.c */
+struct blocking_call {
+    void *(*fn)(void *);
+    void *arg;
+    void *result;
+    int error; /* errno as fn left it */
+    struct g *g;
+};
+void m_run_call(struct m *m);
+
+/* run.c */
+void run_main_returned(void);
+
+/* topology.c */
+int topology_load(const char *description);
+int topology_survey(void);
+void topology_layout(unsigned procs, bool pin);
+unsigned topology_cpus(void);
+void topology_bind(struct m *m, struct p *p);
+void topology_unbind(struct m *m);
+
+/* qsbr.c */
+void qsbr_register(void);
+void qsbr_unregister(void);
+void qsbr_online(void);
+void qsbr_offline(void);
+void qsbr_quiescent(void);
+void qsbr_retire(struct deque_array *outgrown);
+void qsbr_settle(void); /* all Ms are offline: everything retired is freed when it returns */
+
+/* sysmon.c */
+void sysmon_start(void);
+void sysmon_stop(void);
+void sysmon_poke(void); /* the runtime isn't idle any more */
+
+/* foreign.c */
+bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
+void foreign_exit(void);
+void foreign_shut(void); /* no more enter; those inside have left */
+struct g *foreign_g(void);
+void foreign_g_free(struct g *g);
+struct waiter *foreign_waiter(void);
+void foreign_wait(struct waiter *w);
+void foreign_wake(struct waiter *w);
+struct weft_deferred **foreign_deferred(void);
+struct slab_cache *foreign_waiters(void);
+
+/* waiter.c */
+void waiters_flush(struct slab_cache *cache);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * m.c - the life of a runtime thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/sched/internal.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+#define SPIN_SCORE_START 128
+#define WAKE_LAG_START_NS 50000
+
+/* NULL: no memory, or THREADS_MAX reached. */
+struct m *m_new(void)
+{
+    unsigned index = atomic_add_acq_rel(&sched.ms_made, 1);
+    struct m *m = index < THREADS_MAX ? alloc_aligned(CACHE_LINE, sizeof *m) : NULL;
+    if (!m)
+        goto failed;
+    memset(m, 0, sizeof *m);
+    m->sightings = alloc_aligned(CACHE_LINE, PROCS_MAX * sizeof *m->sightings);
+    if (!m->sightings)
+        goto failed;
+    memset(m->sightings, 0, PROCS_MAX * sizeof *m->sightings);
+    m->index = index;
+    m->spin_score = SPIN_SCORE_START;
+    m->wake_lag = WAKE_LAG_START_NS;
+    m->bound = -2;
+    atomic_store_release(&sched.ms[index], m);
+    return m;
+failed:
+    alloc_free(m);
+    if (index >= THREADS_MAX)
+        atomic_sub_acq_rel(&sched.ms_made, 1);
+    return NULL;
+}
+
+void m_free(struct m *m)
+{
+    atomic_store_relaxed(&sched.ms[m->index], NULL);
+    alloc_free(m->sightings);
+    alloc_free(m);
+}
+
+/* Run goroutines until the run ends. On the thread's own stack. */
+void m_loop(struct m *m)
+{
+    char *low = NULL;
+    size_t size = 0;
+    if (SANITIZE_FIBERS)
+        os_thread_bounds(&low, &size);
+    tls_m = m;
+    m->errno_location = os_errno_location();
+    sanitize_fiber_thread(&m->fiber, low, size);
+    qsbr_register();
+    if (m->p) {
+        alloc_bind(&m->p->arena);
+        topology_bind(m, m->p);
+    }
+    for (struct g *g; (g = find_runnable(m));) {
+        sched_run_g(m, g);
+        while (m->call)
+            m_run_call(m);
+    }
+    qsbr_unregister();
+    alloc_bind(NULL);
+    tls_m = NULL;
+}
+
+static void *m_thread(void *arg)
+{
+    struct m *m = arg;
+    os_thread_name("weft");
+    os_thread_slack(1);
+    m_loop(m);
+    if (atomic_load_acquire(&m->orphan))
+        return NULL;
+    atomic_store_release(&m->left, true);
+    atomic_sub_acq_rel(&sched.threads, 1);
+    atomic_add_acq_rel(&sched.leave_futex, 1);
+    os_futex_wake(&sched.leave_futex, 1);
+    return NULL;
+}
+
+int m_start(struct p *p, struct p *waker)
+{
+    struct m *m = m_new();
+    if (!m)
+        return -ENOMEM;
+    m->p = p;
+    m->spinning = true;
+    m->hunting = true;
+    m->waker = waker;
+    atomic_store_relaxed(&p->last_m, m);
+    sysmon_start();
+    atomic_add_acq_rel(&sched.threads, 1);
+    int rc = os_thread_start(&m->thread, m_thread, m);
+    if (rc) {
+        atomic_sub_acq_rel(&sched.threads, 1);
+        atomic_store_relaxed(&p->last_m, NULL);
+        atomic_store_release(&m->left, true);
+        m->never_started = true;
+    }
+    return rc;
+}
+
+SANITIZE_OWNER_DATA_END

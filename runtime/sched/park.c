@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * park.c - giving the processor from one goroutine to the next: yield, park, unpark, exit.
+ *
+ * A goroutine that stops picks its successor itself, from its own P, and switches straight to it.
+ * Only when there is none at hand (nothing queued, the candidate is still on a CPU, or it is time for
+ * a slow pick) it switches to the scheduler's stack, which may search, steal, spin and sleep.
+ *
+ *   on_cpu: set by who switches to a goroutine; cleared by sched_arrive, the first thing that runs
+ *   after any switch, with a release that pairs with the acquire in pick_local() and find_runnable():
+ *   a picker that sees it clear sees all that the goroutine left on its stack and in its context.
+ *
+ * An exiting goroutine can't free the stack it stands on: sched_arrive does, on the next stack. But a
+ * successor that has never run and wants the same size just starts over on the dead stack.
+ *
+ * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
+ * (which is also the wake-up's full fence on x86); exit into a fresh goroutine 1 RMW, no switch. */
+#include "runtime/sched/internal.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+__attribute__((used)) _Thread_local struct m *tls_m; /* used: m_self() names it in assembly */
+
+/* A context that starts g on its stack. */
+void g_prepare(struct g *g)
+{
+    sanitize_fiber_init(&g->fiber, g->stack->low, g->stack->bytes);
+    arch_context_init(&g->ctx, stack_top(g->stack), sched_goroutine_entry);
+}
+
+/* It runs for the first time. */
+static __attribute__((noinline)) void g_take_stack(struct p *p, struct g *g)
+{
+    g->stack = stack_get(&sched.stack_class, &p->stacks);
+    if (!g->stack)
+        sched_fatal("out of memory: no stack for a goroutine");
+    g_prepare(g);
+}
+
+static inline void g_becomes_current(struct m *m, struct g *g)
+{
+    if (!g->stack)
+        g_take_stack(m->p, g);
+    m->g = g;
+    atomic_store_relaxed(&g->on_cpu, 1);
+    atomic_store_relaxed(&g->state, G_RUNNING);
+}
+
+/* The goroutine that ran here before has left its stack for good. */
+static void g_reap(struct m *m, struct g *g)
+{
+    sanitize_fiber_destroy(&g->fiber);
+    if (likely(g->stack != sched.main_stack))
+        stack_put(&sched.stack_class, &m->p->stacks, g->stack);
+    g->stack = NULL;
+    g_free(m->p, g);
+}
+
+void sched_arrive(struct m *m)
+{
+    struct g *prev = m->prev;
+    if (!prev)
+        return;
+    if (unlikely(prev->exiting))
+        g_reap(m, prev);
+    else
+        atomic_store_release(&prev->on_cpu, 0); /* pairs with pick_local, find_runnable */
+}
+
+/* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
+static inline __attribute__((always_inline)) void switch_from(struct m *m, struct g *from,
+                                                              const struct arch_context *to,
+                                                              struct sanitize_fiber *fiber)
+{
+    int saved_errno = *m->errno_location;
+    uint16_t fp_control = arch_fp_control();
+    sanitize_leave(&from->fiber, fiber);
+    m = arch_switch(&from->ctx, to, m);
+    sanitize_arrive(&from->fiber);
+    sched_arrive(m);
+    *m->errno_location = saved_errno;
+    if (unlikely(arch_fp_control() != fp_control))
+        arch_set_fp_control(fp_control);
+}
+
+static inline __attribute__((always_inline)) void g_switch(struct m *m, struct g *from,
+                                                           struct g *to)
+{
+    g_becomes_current(m, to);
+    m->prev = from;
+    switch_from(m, from, &to->ctx, &to->fiber);
+}
+
+/* prev: who is to be cleared there; NULL when the goroutine stays on its CPU (blocking.c). */
+void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev)
+{
+    m->g = NULL;
+    m->prev = prev;
+    switch_from(m, from, &m->ctx, &m->fiber);
+}
+
+void sched_run_g(struct m *m, struct g *g)
+{
+    g_becomes_current(m, g);
+    m->prev = NULL;
+    sanitize_leave(&m->fiber, &g->fiber);
+    struct m *back = arch_switch(&m->ctx, &g->ctx, m);
+    WEFT_DEBUG_ASSERT(back == m);
+    sanitize_arrive(&back->fiber);
+    sched_arrive(back);
+}
+
+/* Take a successor that can be switched to at once. */
+static inline struct g *pick_local(struct p *p)
+{
+    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
+    if (unlikely(tick == atomic_load_relaxed(&p->slow_tick)))
+        return NULL;
+    atomic_store_relaxed(&p->tick, tick);
+    struct g *g = atomic_load_relaxed(&p->next);
+    if (g)
+        g = atomic_swap_acq_rel(&p->next, NULL); /* a thief may have been faster */
+    if (!g)
+        g = deque_pop(&p->runq);
+    if (g && unlikely(atomic_load_acquire(&g->on_cpu))) {
+        runq_push_tail(p, g); /* still switching out elsewhere: never wait for it here */
+        return NULL;
+    }
+    return g;
+}
+
+static inline bool slow_pick_is_due(struct p *p)
+{
+    return atomic_load_relaxed(&p->tick) + 1 == atomic_load_relaxed(&p->slow_tick);
+}
+
+void weft_yield(void)
+{
+    struct m *m = m_self();
+    if (unlikely(!m || !m->g)) {
+        os_yield();
+        return;
+    }
+    struct g *g = m->g, *to = pick_local(m->p);
+    if (likely(to)) {
+        atomic_store_relaxed(&g->state, G_RUNNABLE);
+        runq_push_tail(m->p, g);
+        g_switch(m, g, to);
+    } else if (slow_pick_is_due(m->p)) {
+        atomic_store_relaxed(&g->state, G_RUNNABLE);
+        runq_push_tail(m->p, g);
+        sched_switch_to_loop(m, g, g);
+    }
+}
+
+bool sched_on_goroutine(void)
+{
+    struct m *m = m_self();
+    return m && m->g;
+}
+
+struct waiter *waiter_self(void)
+{
+    struct m *m = m_self();
+    return likely(m && m->g) ? &m->g->waiter : foreign_waiter();
+}
+
+void waiter_wait(struct waiter *w, enum wait_reason reason)
+{
+    struct g *g = w->g;
+    if (unlikely(!g)) {
+        foreign_wait(w);
+        sanitize_acquire(w);
+        return;
+    }
+    struct m *m = m_self();
+    counter_add(&m->p->parks, 1);
+    /* Whoever wakes us doesn't touch these; who runs us does, after on_cpu is clear. */
+    atomic_store_relaxed(&g->reason, (uint8_t)reason);
+    atomic_store_relaxed(&g->state, G_PARKED);
+    struct g *to = pick_local(m->p);
+    if (likely(to))
+        g_switch(m, g, to);
+    else
+        sched_switch_to_loop(m, g, g);
+    sanitize_acquire(w);
+}
+
+/* After work was published: see to it that it doesn't wait while a processor is idle. The fence pairs
+ * with the one in p_release(): either we see that the P is idle, or its M sees the work. */
+static inline void wake_check(struct p *p)
+{
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    if (unlikely((word & WORD_IDLE_MASK) && !(word & WORD_SPIN_MASK)))
+        wake_slow(p);
+}
+
+void runq_push_tail(struct p *p, struct g *g)
+{
+    if (unlikely(deque_push(&p->runq, g)))
+        injection_push(g); /* the queue can't grow; that one needs no memory */
+}
+
+void runq_push_next(struct p *p, struct g *g)
+{
+    struct g *displaced = atomic_swap_acq_rel(&p->next, g);
+    if (displaced)
+        runq_push_tail(p, displaced);
+    wake_check(p);
+}
+
+void injection_push(struct g *g)
+{
+    g->next = atomic_load_relaxed(&sched.injected);
+    while (!atomic_cas_acq_rel(&sched.injected, &g->next, g))
+        ;
+}
+
+bool injection_take(struct p *p)
+{
+    if (likely(!atomic_load_relaxed(&sched.injected)))
+        return false;
+    struct g *newest = atomic_swap_acq_rel(&sched.injected, NULL), *oldest = NULL;
+    while (newest) {
+        struct g *g = newest;
+        newest = g->next;
+        g->next = oldest;
+        oldest = g;
+    }
+    if (!oldest)
+        return false;
+    while (oldest) {
+        struct g *g = oldest;
+        oldest = g->next;
+        runq_push_tail(p, g);
+    }
+    return true;
+}
+
+void sched_inject(struct g *g)
+{
+    injection_push(g);
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    wake_one(NULL);
+}
+
+static void wake_foreign(struct g *g)
+{
+    if (!foreign_enter())
+        return; /* the run that it belonged to is over */
+    atomic_add_relaxed(&sched.foreign_unparks, 1);
+    sched_inject(g);
+    foreign_exit();
+}
+
+void waiter_wake(struct waiter *w)
+{
+    struct g *g = w->g;
+    sanitize_release(w);
+    if (unlikely(!g)) {
+        foreign_wake(w);
+        return;
+    }
+    struct m *m = m_self();
+    if (unlikely(!m || !m->p)) {
+        wake_foreign(g);
+        return;
+    }
+    counter_add(&m->p->unparks, 1);
+    runq_push_next(m->p, g);
+}
+
+void waiter_wake_in_order(struct waiter *w)
+{
+    struct g *g = w->g;
+    struct m *m = m_self();
+    if (unlikely(!g || !m || !m->p)) {
+        waiter_wake(w);
+        return;
+    }
+    sanitize_release(w);
+    counter_add(&m->p->unparks, 1);
+    runq_push_tail(m->p, g);
+    atomic_fence_full(); /* [WAKE-1] */
+    wake_check(m->p);
+}
+
+/* Go on at the next goroutine; the caller's is left behind, exiting. */
+static _Noreturn void leave_to(struct m *m, struct g *g, struct g *to)
+{
+    g->exiting = true;
+    if (to) {
+        g_becomes_current(m, to);
+        m->prev = g;
+        sanitize_leave(NULL, &to->fiber);
+        arch_jump(&to->ctx, m);
+    }
+    m->g = NULL;
+    m->prev = g;
+    sanitize_leave(NULL, &m->fiber);
+    arch_jump(&m->ctx, m);
+}
+
+_Noreturn void sched_exit(void)
+{
+    struct m *m = m_self();
+    struct p *p = m->p;
+    struct g *g = m->g;
+    counter_add(&p->ended, 1);
+    if (unlikely(g == sched.main_g)) {
+        sched.main_g = NULL; /* weft_goexit in main: the others go on */
+        sched.main_gone = true;
+    }
+    if (unlikely(sched.main_gone) && weft_num_goroutine() == 0)
+        sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
+    struct g *to = pick_local(p);
+    if (!SANITIZE_FIBERS && to && !to->stack && g->stack->pooled) {
+        to->stack = g->stack;
+        g->stack = NULL;
+        g_free(p, g);
+        g_becomes_current(m, to);
+        m->prev = NULL;
+        arch_restart(stack_top(to->stack), sched_goroutine_entry, m);
+    }
+    leave_to(m, g, to);
+}
+
+/* The run ends and this goroutine goes no further; what it is doing is never finished. */
+_Noreturn void sched_abandon(void)
+{
+    struct m *m = m_self();
+    m->g = NULL;
+    m->prev = NULL;
+    sanitize_leave(NULL, &m->fiber);
+    arch_jump(&m->ctx, m);
+}
+
+_Noreturn void sched_goroutine_entry(void *arg)
+{
+    struct m *m = arg;
+    struct g *g = m->g;
+    sanitize_arrive(&g->fiber);
+    sched_arrive(m);
+    sanitize_acquire(g);
+    *m->errno_location = 0;
+    if (unlikely(arch_fp_control() != g->fp_control))
+        arch_set_fp_control(g->fp_control);
+    g->fn(g->arg);
+    if (unlikely(g == sched.main_g))
+        run_main_returned();
+    sched_exit();
+}
+
+SANITIZE_OWNER_DATA_END

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sched.h - what the rooms above may know of the scheduler: waiting and waking.
+ *
+ * The park/unpark protocol, the only one in weft. A goroutine that must wait
+ *   1. takes its waiter (waiter_self),
+ *   2. publishes it where its waker will look (a word, a list, a timer),
+ *   3. calls waiter_wait, which switches to another goroutine.
+ * From 2 on exactly one waker may take the waiter out again, and calls waiter_wake. He need not wait
+ * until the goroutine has left its processor: it may be queued and picked while it is still
+ * switching out, and pickers look at on_cpu (park.c).
+ * Where two may try to wake (a timer and a partner), the waiter is armed with a new generation
+ * before it is published, and only he may wake it who wins waiter_claim with that generation.
+ * Waiters are type-stable: a late waker with an old generation finds a waiter, and loses. */
+#ifndef WEFT_SCHED_SCHED_H
+#define WEFT_SCHED_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weft/base.h>
+
+#include "arch/assert.h"
+#include "arch/atomic.h"
+
+struct g;
+struct p;
+
+/* Why a goroutine waits; wait_reason_text gives Go's words. */
+enum wait_reason {
+    WAIT_NONE,
+    WAIT_SLEEP,
+    WAIT_WAITGROUP,
+    WAIT_GATE,
+};
+
+/* Owner: the one whose waiter it is until published, then whoever takes it out. */
+struct waiter {
+    _Atomic(uint64_t) word;  /* generation << 1 | armed */
+    struct g *g;             /* NULL: a foreign thread, which waits on the futex */
+    struct waiter *next;     /* link of the list that it is published in */
+    _Atomic(uint32_t) futex; /* foreign: 1 when woken */
+    uint32_t result;         /* what the waker tells */
+    uint32_t kind;           /* of what sort it is to the object that it waits for */
+};
+
+/* The waiter of this goroutine or foreign thread; NULL: a foreign thread without memory. */
+struct waiter *waiter_self(void);
+
+/* A waiter beside that one, for a wait that others may still look at when it is over; NULL without
+ * memory. Put back by its last owner: the one who waited, or the list that it was left in. */
+struct waiter *waiter_get(void);
+void waiter_put(struct waiter *w);
+
+/* On a foreign thread: true when woken, false when the deadline passed first. */
+bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
+
+/* Park until woken. */
+void waiter_wait(struct waiter *w, enum wait_reason reason);
+
+/* Make its owner runnable. The last touch of w by this waker. */
+void waiter_wake(struct waiter *w);
+
+/* A new generation, to be won by waiter_claim. Before publishing. */
+static inline uint64_t waiter_arm(struct waiter *w)
+{
+    uint64_t token = (atomic_load_relaxed(&w->word) | 1) + 2;
+    atomic_store_relaxed(&w->word, token);
+    return token;
+}
+
+/* Whether this waker is the one: at most one claim of a generation succeeds. */
+static inline bool waiter_claim(struct waiter *w, uint64_t token)
+{
+    uint64_t expected = token;
+    return atomic_cas_acq_rel(&w->word, &expected, token & ~UINT64_C(1));
+}
+
+/* Append g to the tail of this processor's queue, or inject it: used where several become runnable
+ * at once and shall run in that order. */
+void waiter_wake_in_order(struct waiter *w);
+
+/* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
+bool sched_on_goroutine(void);
+
+/* The list of deferred calls of this goroutine or foreign thread. */
+struct weft_deferred;
+struct weft_deferred **sched_deferred(void);
+
+/* End this goroutine; its deferred calls have run. */
+_Noreturn void sched_exit(void);
+
+/* "fatal error: TEXT" on stderr, status 2. */
+_Noreturn void sched_fatal(const char *text);
+_Noreturn void sched_die(const char *report);
+
+/* Timers, which live above the scheduler: what it needs from them. Installed by the time room. */
+struct sched_timer_ops {
+    /* Fire what is due on p; wakes goroutines with waiter_wake_in_order. */
+    void (*run_due)(struct p *p);
+    /* The run has ended: forget all timers of p. */
+    void (*drop_all)(struct p *p);
+};
+void sched_set_timer_ops(const struct sched_timer_ops *ops);
+
+/* What the time room keeps in a P. */
+struct sched_timer_slot {
+    void *heap;                /* the time room's */
+    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+};
+
+/* The slot of the P that the caller holds; NULL on a foreign thread. Not across a park. */
+struct sched_timer_slot *sched_timer_slot(void);
+struct sched_timer_slot *sched_timer_slot_of(struct p *p);
+
+/* A timer nearer than before was armed here: see to it that somebody watches it. */
+void sched_timer_armed(void);
+
+/* Count timers armed (+) and gone (-), for weft_stats. */
+void sched_timer_count(int delta);
+
+#endif

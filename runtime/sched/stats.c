@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * stats.c - what is going on, added up from the Ps' counters. */
+#include <string.h>
+
+#include "runtime/sched/internal.h"
+
+static uint64_t sum(size_t offset)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < sched.procs; i++)
+        total += atomic_load_acquire((_Atomic(uint64_t) *)((char *)sched.ps[i] + offset));
+    return total;
+}
+
+#define SUM(field) sum(offsetof(struct p, field))
+
+/* Ends are read before beginnings, so that what begins meanwhile can't make a difference negative. */
+static uint64_t alive(void)
+{
+    uint64_t ended = SUM(ended);
+    return SUM(started) + atomic_load_acquire(&sched.foreign_started) - ended;
+}
+
+static bool stats_enter(void)
+{
+    return sched_on_goroutine() || foreign_enter();
+}
+
+static void stats_exit(void)
+{
+    if (!sched_on_goroutine())
+        foreign_exit();
+}
+
+int weft_num_goroutine(void)
+{
+    if (!stats_enter())
+        return 0;
+    int n = (int)alive();
+    stats_exit();
+    return n;
+}
+
+void weft_stats_read(weft_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    if (!stats_enter())
+        return;
+    uint64_t unparks = SUM(unparks) + atomic_load_acquire(&sched.foreign_unparks);
+    out->parks = SUM(parks);
+    out->parked = out->parks > unparks ? out->parks - unparks : 0;
+    out->goroutines = alive();
+    out->started = SUM(started) + atomic_load_acquire(&sched.foreign_started);
+    out->steals = SUM(steals);
+    out->wakes = SUM(wakes);
+    out->in_blocking = atomic_load_acquire(&sched.in_blocking);
+    out->threads = atomic_load_acquire(&sched.threads);
+    out->procs = sched.procs;
+    int64_t timers = 0;
+    for (unsigned i = 0; i < sched.procs; i++) {
+        struct p *p = sched.ps[i];
+        out->runnable += deque_size(&p->runq) + (atomic_load_acquire(&p->next) != NULL);
+        timers += atomic_load_acquire(&p->timers);
+    }
+    out->timers = timers > 0 ? (uint64_t)timers : 0;
+    stats_exit();
+}

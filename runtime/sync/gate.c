@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gate.c - one goroutine waits for one other party; for tests and benchmarks (runtime/hooks.h).
+ * word: 0 shut, GATE_OPEN, or the waiter. One RMW each way. */
+#include "runtime/hooks.h"
+#include "runtime/sched/sched.h"
+
+#define GATE_OPEN UINT64_C(1)
+
+static _Atomic(uint64_t) *word_of(weft_priv_gate *gate)
+{
+    return (_Atomic(uint64_t) *)&gate->word;
+}
+
+void weft_priv_gate_wait(weft_priv_gate *gate)
+{
+    struct waiter *w = waiter_self();
+    uint64_t shut = 0;
+    if (atomic_cas_acq_rel(word_of(gate), &shut, (uint64_t)(uintptr_t)w)) {
+        waiter_wait(w, WAIT_GATE);
+        return;
+    }
+    WEFT_ASSERT(shut == GATE_OPEN); /* one waiter at a time */
+    atomic_store_release(word_of(gate), 0);
+}
+
+void weft_priv_gate_open(weft_priv_gate *gate)
+{
+    uint64_t word = atomic_load_acquire(word_of(gate));
+    while (word != GATE_OPEN) {
+        if (!atomic_cas_acq_rel(word_of(gate), &word, word ? 0 : GATE_OPEN))
+            continue;
+        if (word)
+            waiter_wake((struct waiter *)(uintptr_t)word);
+        return;
+    }
+}

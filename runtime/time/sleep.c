@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sleep.c - the clock and weft_sleep. */
+#include <weft/go.h>
+#include <weft/time.h>
+
+#include "arch/os.h"
+#include "runtime/sched/sched.h"
+#include "runtime/time/time.h"
+
+int64_t weft_now(void)
+{
+    return os_now();
+}
+
+static void wake_sleeper(void *waiter, uint64_t token)
+{
+    (void)token;
+    waiter_wake_in_order(waiter);
+}
+
+void weft_sleep_until(int64_t deadline)
+{
+    if (deadline <= os_now())
+        return;
+    if (!sched_on_goroutine()) {
+        do
+            os_sleep_until(deadline);
+        while (deadline == WEFT_FOREVER);
+        return;
+    }
+    struct waiter *w = waiter_self();
+    struct timer_ticket ticket;
+    if (deadline == WEFT_FOREVER || !timer_arm(&ticket, deadline, wake_sleeper, w, 0)) {
+        waiter_wait(w, WAIT_SLEEP);
+        return;
+    }
+    while (os_now() < deadline) /* no memory for a timer: late and costly is better than early */
+        weft_yield();
+}
+
+void weft_sleep(int64_t ns)
+{
+    if (ns <= 0)
+        return;
+    int64_t now = os_now();
+    weft_sleep_until(ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER);
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Measure weft against the peers that are installed, and print the table.
+#
+# Usage: scripts/bench.sh [flags]
+#   --all              every row of weft-bench, not only the headline rows
+#   --only NAME[,...]  only these rows
+#   --procs N[,...]    processors to run on (default 1,2)
+#   --runs N           runs a side (default 5; 3 of the rows that take seconds)
+#   --json FILE        write weft's results as Google Benchmark's JSON
+#   --plot FILE        draw the ratios, .svg or .png
+#   --readme           rewrite the table in README.md and draw docs/bench.svg
+#   --no-machine       don't measure what the machine's operations cost
+#
+# Installs what is missing (scripts/setup.sh --for bench), builds weft-bench in release mode in
+# build/bench and the peers in build/peers. Runs are interleaved: weft, peer, weft, peer. The headline rows
+# take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one).
+# Exit status: 0 all rows ran, 1 a row failed or something did not build, 2 wrong usage.
+set -euo pipefail
+export WEFT_BENCH_CWD=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case " $* " in
+    *" --help "* | *" -h "*) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' scripts/bench.sh && exit 0 ;;
+esac
+
+# matplotlib is a package of the system's Python, whatever python3 comes first on PATH.
+python3=/usr/bin/python3
+[ -x "$python3" ] || python3=python3
+
+log=$PWD/build/bench.log
+mkdir -p build
+quietly() {
+    "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; printf 'bench: failed: %s\n' "$*" >&2; exit 1; }
+}
+
+scripts/setup.sh --for bench >&2
+"$python3" scripts/bench-report.py --check-flags "$@"
+
+options=(--buildtype=release -Dbench=enabled -Dtests=false -Dexamples=disabled)
+if [ -e build/bench/build.ninja ]; then
+    quietly meson configure build/bench "${options[@]}"
+else
+    quietly meson setup build/bench "${options[@]}"
+fi
+quietly ninja -C build/bench
+
+# As a user of that Go builds: defaults follow the Go version that go.mod names, so name the one in use.
+peers=()
+if command -v go >/dev/null; then
+    version=$(go env GOVERSION | sed 's/^go//; s/ .*//')
+    release=$(printf '%s' "$version" | sed -E 's/^([0-9]+\.[0-9]+).*/\1/')
+    out=$PWD/build/peers/go
+    mkdir -p "$out"
+    sed "s/^go .*/go $release/" bench/peers/go/go.mod >"$out/go.mod"
+    (
+        cd bench/peers/go
+        export GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off
+        [ -n "${HOME-}" ] || export GOCACHE=$out/cache
+        quietly go build -modfile "$out/go.mod" -o "$out/peer" .
+        quietly go build -modfile "$out/go.mod" -o "$out/hello" ./hello
+    )
+    peers+=(--peer "Go $version=$out")
+fi
+
+exec "$python3" scripts/bench-report.py --bench build/bench/bench ${peers[@]+"${peers[@]}"} "$@"

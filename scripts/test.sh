@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# Build and test weft in every configuration, and run the static checks.
+#
+# Usage: scripts/test.sh [--quick] [-k PATTERN] [--only NAME[,NAME]] [--list]
+#   --quick       the inner loop, under a minute: release build, suite "quick", the cheap checks
+#   -k PATTERN    only the tests and checks whose name contains PATTERN (a shell pattern)
+#   --only NAMES  only these configurations (and no static checks)
+#   --list        print the configurations and checks, run nothing
+#
+# Ends with a line "N passed, N failed", counted over all configurations; a build that fails counts
+# as one failed test. Exit status: 0 all passed, 1 something failed, 2 wrong usage.
+#
+# Build directories are build/NAME; a failed test can be run again there by hand, for instance
+#   meson test -C build/tsan NAME --print-errorlogs
+# Environment: WEFT_TEST_SECONDS  how long a stress test runs (default 1)
+#              WEFT_NO_SETUP=1    install nothing
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# name | compiler | suite (- is all) | timeout factor | meson options
+configurations='
+release  | gcc   | -        | 1  | -Dbuildtype=release -Dwerror=true
+debug    | clang | -        | 2  | -Dbuildtype=debugoptimized -Dtest_build=true
+asan     | clang | -        | 4  | -Dbuildtype=debugoptimized -Dtest_build=true -Dbench=disabled -Db_sanitize=address,undefined -Db_lundef=false
+tsan     | clang | tsan     | 8  | -Dbuildtype=debugoptimized -Dtest_build=true -Dbench=disabled -Db_sanitize=thread -Db_lundef=false
+valgrind | gcc   | valgrind | 20 | -Dbuildtype=debugoptimized -Dtest_build=true -Dbench=disabled -Dvalgrind=true
+lto      | gcc   | quick    | 1  | -Dbuildtype=release -Dwerror=true -Db_lto=true
+'
+
+# name | when | command
+checks='
+includes | always | scripts/check-includes.py
+tags     | always | scripts/check-tags.py
+exports  | always | scripts/check-exports.sh build/release/libweft.so
+format   | full   | scripts/format.sh --check
+tidy     | full   | scripts/tidy.sh build/debug
+'
+
+valgrind='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30'
+
+export WEFT_TEST_SECONDS=${WEFT_TEST_SECONDS-1}
+# UBSan only prints unless told to stop.
+export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/scripts/tsan.supp
+[ -e scripts/tsan.supp ] || TSAN_OPTIONS=${TSAN_OPTIONS%:suppressions=*}
+symbolizer=/usr/lib/llvm-19/bin/llvm-symbolizer
+export ASAN_SYMBOLIZER_PATH=$symbolizer TSAN_SYMBOLIZER_PATH=$symbolizer UBSAN_SYMBOLIZER_PATH=$symbolizer
+
+usage() {
+    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' scripts/test.sh
+}
+
+# The fields of one table line, blanks trimmed, into the array "fields".
+split() {
+    local IFS='|' i
+    read -ra fields <<<"$1"
+    for i in "${!fields[@]}"; do
+        fields[i]=${fields[i]#"${fields[i]%%[! ]*}"}
+        fields[i]=${fields[i]%"${fields[i]##*[! ]}"}
+    done
+}
+
+passed=0 failed=0 skipped=0
+failures=()
+add_failure() {
+    failed=$((failed + 1))
+    failures+=("$1")
+}
+
+# configure_and_build NAME COMPILER OPTION...
+# A directory whose options have changed, or whose setup failed, is made anew.
+configure_and_build() {
+    local name=$1 compiler=$2 dir=build/$1 cc=gcc cxx=g++
+    shift 2
+    [ "$compiler" = clang ] && cc=clang-19 cxx=clang++-19
+    if [ "$(cat "$dir/configured" 2>/dev/null)" != "$cc $*" ]; then
+        rm -rf "$dir"
+        CC=$cc CXX=$cxx meson setup "$dir" "$@" >"build/$name.log" 2>&1 || return 1
+        echo "$cc $*" >"$dir/configured"
+    fi
+    ninja -C "$dir" >"build/$name.log" 2>&1
+}
+
+# The names of the tests that match the pattern, one a line.
+matching_tests() {
+    meson introspect --tests "$1" | python3 -c '
+import fnmatch, json, sys
+names = {test["name"] for test in json.load(sys.stdin)}
+print("\n".join(sorted(n for n in names if fnmatch.fnmatch(n, "*" + sys.argv[1] + "*"))))' "$pattern"
+}
+
+# run_configuration NAME COMPILER SUITE TIMEOUT-FACTOR OPTION...
+run_configuration() {
+    local name=$1 suite=$3 dir=build/$1 start=$SECONDS log counts p f s
+    local args=(--no-rebuild --timeout-multiplier "$4") names
+    printf '== %s: build\n' "$name"
+    if ! configure_and_build "$name" "$2" "${@:5}"; then
+        tail -n 60 "build/$name.log"
+        echo "FAILED $name: build"
+        add_failure "$name: build"
+        return
+    fi
+
+    [ "$suite" = - ] || args+=(--suite "$suite")
+    if [ "$name" = valgrind ]; then
+        args+=(--wrapper "$valgrind")
+        export WEFT_TEST_QUICK=1
+    fi
+    if [ -n "$pattern" ]; then
+        mapfile -t names < <(matching_tests "$dir")
+        [ -n "${names[*]}" ] || return 0
+        args+=("${names[@]}")
+    fi
+
+    printf '== %s: test\n' "$name"
+    log=$dir/meson-logs/testlog.json
+    [ "$name" != valgrind ] || log=$dir/meson-logs/testlog-valgrind.json
+    rm -f "$log"
+    meson test -C "$dir" "${args[@]}" >"build/$name.log" 2>&1 || true
+    unset WEFT_TEST_QUICK
+    if [ ! -s "$log" ]; then
+        # Nothing ran: fine if nothing was to run, as when a pattern matches outside the suite.
+        grep -q 'No suitable tests defined' "build/$name.log" && return
+        tail -n 20 "build/$name.log"
+        add_failure "$name: meson test"
+        return
+    fi
+    counts=$(scripts/test-results.py "$name" "$log")
+    read -r p f s <<<"${counts##*$'\n'}"
+    [ "$counts" = "${counts##*$'\n'}" ] || printf '%s\n' "${counts%$'\n'*}"
+    mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^FAILED \(.*\) (.*/\1/p' <<<"$counts")
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf '== %s: %d passed, %d failed, %d skipped (%d s)\n' \
+        "$name" "$p" "$f" "$s" $((SECONDS - start))
+}
+
+# run_check NAME COMMAND...
+run_check() {
+    local name=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        passed=$((passed + 1))
+        echo "== check $name: passed"
+    else
+        tail -n 100 <<<"$output"
+        echo "FAILED check $name"
+        add_failure "check $name"
+    fi
+}
+
+quick=no pattern='' only=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --quick) quick=yes ;;
+        -k | --only)
+            [ $# -ge 2 ] || { usage >&2 && exit 2; }
+            [ "$1" = -k ] && pattern=$2 || only=,$2,
+            shift
+            ;;
+        --list)
+            awk -F'|' 'NF > 2 {print $1}' <<<"$configurations"
+            awk -F'|' 'NF > 2 {print "check " $1}' <<<"$checks"
+            exit 0
+            ;;
+        -h | --help) usage && exit 0 ;;
+        *) usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+profile="test"
+[ "$quick" = no ] || profile=build
+scripts/setup.sh --for "$profile"
+mkdir -p build
+
+while IFS= read -r line <&3; do
+    split "$line"
+    [ ${#fields[@]} -gt 0 ] || continue
+    name=${fields[0]}
+    [ -z "$only" ] || [[ $only == *,$name,* ]] || continue
+    if [ "$quick" = yes ]; then
+        [ "$name" = release ] || continue
+        fields[2]=quick
+    fi
+    read -ra options <<<"${fields[4]}"
+    run_configuration "${fields[@]:0:4}" "${options[@]}"
+done 3<<<"$configurations"
+
+while IFS= read -r line <&3; do
+    split "$line"
+    [ ${#fields[@]} -gt 0 ] || continue
+    [ -z "$only" ] || continue
+    [ "$quick" = no ] || [ "${fields[1]}" = always ] || continue
+    # shellcheck disable=SC2053 # the right-hand side is a pattern
+    [ -z "$pattern" ] || [[ ${fields[0]} == *$pattern* ]] || continue
+    read -ra command <<<"${fields[2]}"
+    run_check "${fields[0]}" "${command[@]}"
+done 3<<<"$checks"
+
+[ "$skipped" -eq 0 ] || echo "$skipped skipped"
+[ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

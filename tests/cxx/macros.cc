@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// macros.cc - every macro and function of weft's headers, used from C++17.
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <weft/weft.h>
+
+#define CHECK(cond)                                                                                \
+    ((cond) ? (void)0                                                                              \
+            : (std::fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #cond),       \
+               std::exit(1)))
+
+namespace
+{
+
+char order[32];
+size_t order_used;
+
+void note(void *arg)
+{
+    order[order_used++] = *static_cast<const char *>(arg);
+}
+
+char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+void defer_in_blocks()
+{
+    order_used = 0;
+    std::memset(order, 0, sizeof(order));
+    {
+        WEFT_DEFER(note, &letters[0]);
+        WEFT_DEFER(note, &letters[1]);
+        for (int i = 2; i < 5; i++) {
+            WEFT_DEFER(note, &letters[i]);
+            if (i == 3)
+                continue;
+        }
+        WEFT_DEFER([](void *arg) { note(arg); }, letters + 5);
+    }
+    CHECK(std::strcmp(order, "cdefba") == 0);
+}
+
+struct destroyed {
+    char letter;
+    ~destroyed() { note(&letter); }
+};
+
+void defer_among_destructors()
+{
+    order_used = 0;
+    std::memset(order, 0, sizeof(order));
+    {
+        destroyed first{'1'};
+        WEFT_DEFER(note, &letters[0]);
+        destroyed second{'2'};
+        WEFT_DEFER(note, &letters[1]);
+    }
+    CHECK(std::strcmp(order, "b2a1") == 0);
+}
+
+struct job {
+    int x;
+    const char *label;
+    std::atomic<int> *sum;
+    weft_waitgroup *wg;
+};
+
+void run_job(void *arg)
+{
+    auto *j = static_cast<job *>(arg);
+    CHECK(std::strcmp(j->label, "a, b") == 0);
+    CHECK(reinterpret_cast<uintptr_t>(arg) % 16 == 0);
+    j->sum->fetch_add(j->x);
+    weft_waitgroup_done(j->wg);
+}
+
+void nothing(void *) {}
+
+void exits(void *arg)
+{
+    WEFT_DEFER([](void *wg) { weft_waitgroup_done(static_cast<weft_waitgroup *>(wg)); }, arg);
+    weft_goexit();
+}
+
+void *same(void *arg)
+{
+    return arg;
+}
+
+template <typename T> int start_typed(T x, std::atomic<int> *sum, weft_waitgroup *wg)
+{
+    return WEFT_GO(run_job, job, x, "a, b", sum, wg);
+}
+
+void begin(void *arg)
+{
+    weft_waitgroup wg = {};
+    std::atomic<int> sum{0};
+    CHECK(weft_self() == 1);
+    weft_waitgroup_add(&wg, 13);
+    for (int i = 1; i <= 10; i++) {
+        int result = WEFT_GO(run_job, job, i, "a, b", &sum, &wg);
+        CHECK(result == 0);
+    }
+    CHECK(WEFT_GO(run_job, job, 100, "a, b", &sum, &wg) == 0);
+    CHECK(start_typed(1000, &sum, &wg) == 0);
+    weft_go_options options = {};
+    options.name = "from C++";
+    options.stack_size = 1 << 20;
+    CHECK(weft_go_with(&options, exits, &wg) == 0);
+    CHECK(weft_waitgroup_go(&wg, nothing, nullptr) == 0);
+    weft_waitgroup_wait(&wg);
+    CHECK(sum.load() == 1155);
+    CHECK(weft_go(nullptr, nullptr) < 0);
+    CHECK(weft_go_copy(nothing, nullptr, 0) == 0);
+
+    defer_in_blocks();
+    defer_among_destructors();
+
+    weft_waitgroup_add(&wg, 1);
+    CHECK(weft_waitgroup_wait_until(&wg, weft_now() + WEFT_MICROSECOND) < 0);
+    weft_waitgroup_done(&wg);
+    CHECK(weft_waitgroup_wait_until(&wg, WEFT_FOREVER) == 0);
+
+    weft_sleep(WEFT_NANOSECOND);
+    weft_sleep_until(weft_now());
+    weft_yield();
+    static_assert(WEFT_HOUR == 60 * WEFT_MINUTE && WEFT_MINUTE == 60 * WEFT_SECOND &&
+                      WEFT_SECOND == 1000 * WEFT_MILLISECOND,
+                  "units");
+    static_assert(WEFT_VERSION_NUMBER >= 100, "version");
+    int here = 0;
+    CHECK(weft_blocking(same, &here) == &here);
+    void *block = weft_alloc(100);
+    CHECK(block);
+    weft_free(block);
+    weft_stats stats = {};
+    weft_stats_read(&stats);
+    CHECK(stats.procs == 2);
+    CHECK(weft_num_goroutine() >= 1);
+    CHECK(weft_num_cpu() >= 1);
+    *static_cast<bool *>(arg) = true;
+    if (here)
+        weft_panic("never %d", here);
+}
+
+} // namespace
+
+int main()
+{
+    weft_config config = {};
+    bool done = false;
+    config.maxprocs = 2;
+    defer_in_blocks();
+    CHECK(weft_run(begin, &done, &config) == 0);
+    CHECK(done);
+    CHECK(std::strcmp(weft_version(), WEFT_VERSION) == 0);
+    CHECK(!weft_feature("no such feature"));
+    return 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * idle.c - a runtime with nothing to do uses less than 1 % of a CPU (GO-30). */
+#include "../test.h"
+
+#include <sys/resource.h>
+
+/* CPU time of the whole process. */
+static int64_t cpu_ns(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000000) +
+           (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * INT64_C(1000);
+}
+
+static void check_used(const char *when, int64_t cpu, int64_t wall)
+{
+    /* Sanitizers have threads of their own. */
+    int64_t limit = wall / 100 * (test_instrumented() ? 5 : 1);
+    if (cpu > limit)
+        FAIL("%s: %.2f ms of CPU in %.0f ms", when, (double)cpu / 1e6, (double)wall / 1e6);
+}
+
+static weft_waitgroup never;
+
+static void park(void *arg)
+{
+    weft_waitgroup_wait(arg);
+}
+
+static void sleep_far(void *arg)
+{
+    (void)arg;
+    weft_sleep(WEFT_HOUR);
+}
+
+static int fds[2];
+
+static void *read_pipe(void *arg)
+{
+    char c;
+    return read(fds[0], &c, 1) == 1 ? arg : NULL;
+}
+
+static void block(void *arg)
+{
+    weft_blocking(read_pipe, arg);
+}
+
+static void surround(void)
+{
+    never = (weft_waitgroup){0};
+    weft_waitgroup_add(&never, 1);
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(weft_go(park, &never), 0);
+        CHECK_EQ(weft_go(sleep_far, NULL), 0);
+    }
+    CHECK_EQ(weft_go(block, NULL), 0);
+    test_until_idle();
+}
+
+static void sleep_a_second(void *arg)
+{
+    (void)arg;
+    surround();
+    int64_t cpu = cpu_ns(), begin = test_now();
+    weft_sleep(WEFT_SECOND);
+    check_used("main slept", cpu_ns() - cpu, test_now() - begin);
+}
+
+TEST(sleeping_uses_no_cpu)
+{
+    /* Goal: main sleeps a second among parked, sleeping and blocked goroutines; nobody spins.
+     * Method: getrusage before and after. */
+    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+    CHECK_EQ(test_run(sleep_a_second, NULL), 0);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+}
+
+static void *wake_after_a_second(void *arg)
+{
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    weft_waitgroup_done(arg);
+    return NULL;
+}
+
+static void park_a_second(void *arg)
+{
+    weft_waitgroup wg = {0};
+    pthread_t thread;
+    (void)arg;
+    surround();
+    weft_waitgroup_add(&wg, 1);
+    REQUIRE(pthread_create(&thread, NULL, wake_after_a_second, &wg) == 0);
+    int64_t cpu = cpu_ns(), begin = test_now();
+    weft_waitgroup_wait(&wg);
+    check_used("main was parked", cpu_ns() - cpu, test_now() - begin);
+    pthread_join(thread, NULL);
+}
+
+TEST(being_parked_uses_no_cpu)
+{
+    /* Goal: the same with main parked; a foreign thread wakes it after a second. Method: getrusage. */
+    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+    CHECK_EQ(test_run(park_a_second, NULL), 0);
+    CHECK_EQ(write(fds[1], "x", 1), 1);
+}
+
+static void *block_a_second(void *arg)
+{
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    return arg;
+}
+
+static void main_blocks(void *arg)
+{
+    int64_t cpu = cpu_ns(), begin = test_now();
+    weft_blocking(block_a_second, arg);
+    check_used("main was in a blocking section", cpu_ns() - cpu, test_now() - begin);
+}
+
+TEST(blocking_uses_no_cpu)
+{
+    /* Goal: the same with main in the kernel. Method: getrusage. */
+    CHECK_EQ(test_run(main_blocks, NULL), 0);
+}

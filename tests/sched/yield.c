@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * yield.c - order and fairness on one processor. */
+#include "../test.h"
+
+#include "runtime/hooks.h"
+
+enum { ROUNDS = 1000 };
+
+static unsigned char record[4 * ROUNDS];
+static atomic_int recorded;
+static weft_waitgroup all;
+static atomic_bool stop;
+
+static void reset(void)
+{
+    memset(record, 0, sizeof(record));
+    atomic_store(&recorded, 0);
+    atomic_store(&stop, false);
+    all = (weft_waitgroup){0};
+}
+
+static void record_and_yield(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        record[atomic_fetch_add(&recorded, 1)] = (unsigned char)(intptr_t)arg;
+        weft_yield();
+    }
+    weft_waitgroup_done(&all);
+}
+
+static void start_yielders(void *arg)
+{
+    int n = *(int *)arg;
+    weft_waitgroup_add(&all, n);
+    for (int i = 1; i <= n; i++)
+        CHECK_EQ(weft_go(record_and_yield, (void *)(intptr_t)i), 0);
+    weft_waitgroup_wait(&all);
+}
+
+TEST(yielders_take_turns)
+{
+    /* Goal: on one processor 2, 3 or 4 yielding goroutines run in turn (GO-07). Method: each writes
+     * its number a thousand times; whatever the first turn was, all later ones repeat it. */
+    for (int n = 2; n <= 4; n++) {
+        reset();
+        CHECK_EQ(test_run_procs(1, start_yielders, &n), 0);
+        REQUIRE(atomic_load(&recorded) == n * ROUNDS);
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < i; k++)
+                CHECK_NE(record[i], record[k]);
+        for (int i = n; i < n * ROUNDS; i++)
+            if (record[i] != record[i - n]) {
+                FAIL("%d yielders: turn %d went to %d, not %d", n, i, record[i], record[i - n]);
+                break;
+            }
+    }
+}
+
+/* ---- nobody starves ---- */
+
+static atomic_long busy_turns; /* of those who keep the processor busy */
+
+static void yield_until_stop(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        atomic_fetch_add(&busy_turns, 1);
+        weft_yield();
+    }
+    weft_waitgroup_done(&all);
+}
+
+static void two_yielders(void)
+{
+    weft_waitgroup_add(&all, 2);
+    CHECK_EQ(weft_go(yield_until_stop, NULL), 0);
+    CHECK_EQ(weft_go(yield_until_stop, NULL), 0);
+}
+
+static weft_priv_gate gates[2];
+
+/* Two goroutines that wake each other: the woken one takes the `next` slot every time. */
+static void hand_over(void *arg)
+{
+    int me = (int)(intptr_t)arg;
+    while (!atomic_load(&stop)) {
+        atomic_fetch_add(&busy_turns, 1);
+        weft_priv_gate_open(&gates[!me]);
+        weft_priv_gate_wait(&gates[me]);
+    }
+    weft_priv_gate_open(&gates[!me]);
+    weft_waitgroup_done(&all);
+}
+
+static void two_that_hand_over(void)
+{
+    memset(gates, 0, sizeof(gates));
+    weft_waitgroup_add(&all, 2);
+    CHECK_EQ(weft_go(hand_over, (void *)0), 0);
+    CHECK_EQ(weft_go(hand_over, (void *)1), 0);
+}
+
+/* Each starts its successor, which takes the `next` slot, and ends. */
+static void spawn_on(void *arg)
+{
+    atomic_fetch_add(&busy_turns, 1);
+    if (atomic_load(&stop))
+        weft_waitgroup_done(&all);
+    else
+        CHECK_EQ(weft_go(spawn_on, arg), 0);
+}
+
+static void chain_of_spawns(void)
+{
+    weft_waitgroup_add(&all, 1);
+    CHECK_EQ(weft_go(spawn_on, NULL), 0);
+}
+
+/* Loops over sleeps of 0 and 1 ns (GO-29). */
+static void sleep_on(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        atomic_fetch_add(&busy_turns, 1);
+        weft_sleep(0);
+        weft_sleep(1);
+    }
+    weft_waitgroup_done(&all);
+}
+
+static void two_short_sleepers(void)
+{
+    weft_waitgroup_add(&all, 2);
+    CHECK_EQ(weft_go(sleep_on, NULL), 0);
+    CHECK_EQ(weft_go(sleep_on, NULL), 0);
+}
+
+static void (*const keep_busy[])(void) = {two_yielders, two_that_hand_over, chain_of_spawns,
+                                          two_short_sleepers};
+static const char *const busy_names[] = {"two yielders", "two that hand over", "a chain of spawns",
+                                         "two short sleepers"};
+
+static void third_runs(void *arg)
+{
+    (void)arg;
+    atomic_store(&stop, true);
+}
+
+static void third_sleeps(void *arg)
+{
+    (void)arg;
+    weft_sleep(TEST_MS);
+    atomic_store(&stop, true);
+}
+
+/* A round for each kind of busy pair; *arg says in which way the third comes to be runnable. */
+enum third { STARTED_BEFORE, STARTED_AFTER, MAIN_YIELDS, MAIN_SLEEPS, SLEEPS, WOKEN };
+
+static weft_priv_gate third_gate;
+
+static void third_waits(void *arg)
+{
+    (void)arg;
+    weft_priv_gate_wait(&third_gate);
+    atomic_store(&stop, true);
+}
+
+static void start_third(enum third third, size_t busy)
+{
+    int64_t begin = test_now();
+    switch (third) {
+    case STARTED_BEFORE:
+        CHECK_EQ(weft_go(third_runs, NULL), 0);
+        keep_busy[busy]();
+        break;
+    case STARTED_AFTER:
+        keep_busy[busy]();
+        TEST_UNTIL(atomic_load(&busy_turns) > 100);
+        CHECK_EQ(weft_go(third_runs, NULL), 0);
+        break;
+    case MAIN_YIELDS:
+        keep_busy[busy]();
+        for (int i = 0; i < 100; i++)
+            weft_yield();
+        atomic_store(&stop, true);
+        break;
+    case MAIN_SLEEPS:
+        keep_busy[busy]();
+        for (int i = 0; i < 10; i++)
+            weft_sleep(10000);
+        atomic_store(&stop, true);
+        break;
+    case SLEEPS:
+        CHECK_EQ(weft_go(third_sleeps, NULL), 0);
+        keep_busy[busy]();
+        break;
+    case WOKEN:
+        third_gate = (weft_priv_gate){0};
+        CHECK_EQ(weft_go(third_waits, NULL), 0);
+        test_until_parked(1);
+        keep_busy[busy]();
+        weft_priv_gate_open(&third_gate);
+        break;
+    }
+    weft_waitgroup_wait(&all);
+    double seconds = (double)(test_now() - begin) / 1e9;
+    if (seconds > 3 * test_slowness())
+        FAIL("%s held up a third, way %d, for %.1f s", busy_names[busy], third, seconds);
+}
+
+static void no_starvation(void *arg)
+{
+    enum third third = *(enum third *)arg;
+    for (size_t busy = 0; busy < TEST_COUNT_OF(keep_busy); busy++) {
+        reset();
+        atomic_store(&busy_turns, 0);
+        start_third(third, busy);
+        test_until_goroutines(1);
+    }
+}
+
+static void check_no_starvation(enum third third)
+{
+    CHECK_EQ(test_run_procs(1, no_starvation, &third), 0);
+    CHECK_EQ(test_run(no_starvation, &third), 0);
+}
+
+TEST(a_queued_goroutine_is_not_starved)
+{
+    /* Goal: goroutines that yield, hand over by gates, spawn their successors or sleep 1 ns for ever
+     * cannot hold up a third one in the queue: they inherit one time slice. Method: they go on until
+     * the third, queued before them, has run; the watchdog tells otherwise. */
+    check_no_starvation(STARTED_BEFORE);
+}
+
+TEST(a_later_goroutine_is_not_starved)
+{
+    /* Goal, method: as above, the third started while they run. */
+    check_no_starvation(STARTED_AFTER);
+}
+
+TEST(a_yielding_main_is_not_starved)
+{
+    /* Goal, method: as above, main yields 100 times among them. */
+    check_no_starvation(MAIN_YIELDS);
+}
+
+TEST(a_sleeping_main_is_not_starved)
+{
+    /* Goal, method: as above, main sleeps 10 us ten times among them. */
+    check_no_starvation(MAIN_SLEEPS);
+}
+
+TEST(a_sleeper_is_not_starved)
+{
+    /* Goal, method: as above, the third sleeps first. */
+    check_no_starvation(SLEEPS);
+}
+
+TEST(a_woken_goroutine_is_not_starved)
+{
+    /* Goal, method: as above, the third was parked before and is woken once. */
+    check_no_starvation(WOKEN);
+}
+
+static void *start_from_outside(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(third_runs, NULL), 0);
+    return NULL;
+}
+
+static void injected_third(void *arg)
+{
+    pthread_t thread;
+    (void)arg;
+    for (size_t busy = 0; busy < TEST_COUNT_OF(keep_busy); busy++) {
+        reset();
+        keep_busy[busy]();
+        REQUIRE(pthread_create(&thread, NULL, start_from_outside, NULL) == 0);
+        weft_waitgroup_wait(&all);
+        pthread_join(thread, NULL);
+    }
+}
+
+TEST(an_injected_goroutine_is_not_starved)
+{
+    /* Goal: what a foreign thread starts runs although the local queue never empties (GO-06).
+     * Method: as above; the third comes from a pthread. */
+    CHECK_EQ(test_run_procs(1, injected_third, NULL), 0);
+    CHECK_EQ(test_run(injected_third, NULL), 0);
+}
+
+static void gate_tokens(void *arg)
+{
+    weft_priv_gate gate = {0};
+    (void)arg;
+    weft_priv_gate_open(&gate);
+    weft_priv_gate_wait(&gate); /* opened before: passes */
+    weft_priv_gate_open(&gate);
+    weft_priv_gate_wait(&gate);
+    CHECK_EQ(weft_priv_proc() >= 0, 1);
+}
+
+TEST(a_gate_opened_first_lets_one_through)
+{
+    /* Goal: the hook that these tests stand on keeps an opening that came before the wait.
+     * Method: open, wait, twice, alone: a lost one would hang. */
+    CHECK_EQ(test_run(gate_tokens, NULL), 0);
+    CHECK_EQ(weft_priv_proc(), -1);
+}
