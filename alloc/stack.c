@@ -109,7 +109,7 @@ struct stack *stack_get_sized(size_t bytes)
 
 void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)
 {
-    sanitize_stack_recycle(s->low + os_page(), s->bytes - os_page());
+    sanitize_stack_recycle(s->low, s->bytes);
     if (likely(s->pooled)) {
         magazine_put(&cache->free, &class->depot, &s->free);
         return;

@@ -208,7 +208,7 @@ TEST_UNUSED static uint64_t test_random(uint64_t *state)
 __attribute__((format(printf, 3, 4))) TEST_UNUSED static void test_fail(const char *file, int line,
                                                                         const char *format, ...)
 {
-    char text[512];
+    char text[1024];
     int used = snprintf(text, sizeof(text), "%s:%d: in %s: ", file, line, test_current_);
     va_list args;
     va_start(args, format);
@@ -233,19 +233,20 @@ _Noreturn TEST_UNUSED static void test_leave(void)
     ((cond) ? (void)0 : (test_fail(__FILE__, __LINE__, "%s does not hold", #cond), test_leave()))
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
-#define CHECK_COMPARE_(a, op, b)                                                                   \
+/* Takes the expressions as text too: as arguments of a further macro they would be expanded first. */
+#define CHECK_COMPARE_(a, op, b, a_text, b_text)                                                   \
     do {                                                                                           \
         intmax_t a_ = (intmax_t)(a), b_ = (intmax_t)(b);                                           \
         if (!(a_ op b_))                                                                           \
-            test_fail(__FILE__, __LINE__, "%s " #op " %s does not hold: %jd, %jd", #a, #b, a_,     \
-                      b_);                                                                         \
+            test_fail(__FILE__, __LINE__, "%s " #op " %s does not hold: %jd, %jd", a_text, b_text, \
+                      a_, b_);                                                                     \
     } while (0)
-#define CHECK_EQ(a, b) CHECK_COMPARE_(a, ==, b)
-#define CHECK_NE(a, b) CHECK_COMPARE_(a, !=, b)
-#define CHECK_LT(a, b) CHECK_COMPARE_(a, <, b)
-#define CHECK_LE(a, b) CHECK_COMPARE_(a, <=, b)
-#define CHECK_GT(a, b) CHECK_COMPARE_(a, >, b)
-#define CHECK_GE(a, b) CHECK_COMPARE_(a, >=, b)
+#define CHECK_EQ(a, b) CHECK_COMPARE_(a, ==, b, #a, #b)
+#define CHECK_NE(a, b) CHECK_COMPARE_(a, !=, b, #a, #b)
+#define CHECK_LT(a, b) CHECK_COMPARE_(a, <, b, #a, #b)
+#define CHECK_LE(a, b) CHECK_COMPARE_(a, <=, b, #a, #b)
+#define CHECK_GT(a, b) CHECK_COMPARE_(a, >, b, #a, #b)
+#define CHECK_GE(a, b) CHECK_COMPARE_(a, >=, b, #a, #b)
 #define CHECK_PTR_EQ(a, b)                                                                         \
     do {                                                                                           \
         const void *a_ = (a), *b_ = (b);                                                           \
@@ -418,10 +419,12 @@ struct test_result {
 
 #define CHECK_EXITED(result, code)                                                                 \
     do {                                                                                           \
-        CHECK(WIFEXITED((result)->status));                                                        \
-        CHECK_EQ(WIFEXITED((result)->status) ? WEXITSTATUS((result)->status)                       \
-                                             : -WTERMSIG((result)->status),                        \
-                 (code));                                                                          \
+        int status_ = (result)->status;                                                            \
+        if (!WIFEXITED(status_) || WEXITSTATUS(status_) != (code))                                 \
+            test_fail(__FILE__, __LINE__, "%s %d, not exit status %d; stderr: \"%.300s\"",         \
+                      WIFEXITED(status_) ? "exit status" : "signal",                               \
+                      WIFEXITED(status_) ? WEXITSTATUS(status_) : WTERMSIG(status_), (code),       \
+                      (result)->err);                                                              \
     } while (0)
 
 /* Run CHILD(name) of this program in a process of its own; its whole output and its status go to *result. */

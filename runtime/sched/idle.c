@@ -24,8 +24,8 @@
 SANITIZE_OWNER_DATA_BEGIN
 
 #define WAKE_INTERVAL_NS 20000
-#define WAKE_SKIP_QUEUED 16 /* pushes between looks at the clock while more than `next` is queued */
-#define WAKE_BACKOFF_MAX 1024
+#define WAKE_SKIP_MIN 16 /* pushes between two looks at the clock within an interval */
+#define WAKE_BACKOFF_MAX 4096
 #define WAKE_LAG_MAX_NS 100000
 
 /* ---- idle Ps ---- */
@@ -217,12 +217,13 @@ void wake_slow(struct p *p)
         p->wake_skip--;
         return;
     }
-    bool queued = deque_size(&p->runq) > 0;
-    uint32_t backoff = atomic_load_relaxed(&p->wake_backoff);
-    p->wake_skip = queued && backoff > WAKE_SKIP_QUEUED ? WAKE_SKIP_QUEUED : backoff;
+    p->wake_skip = atomic_load_relaxed(&p->wake_backoff);
     int64_t now = os_now();
-    if (now - p->last_wake < WAKE_INTERVAL_NS)
+    if (now - p->last_wake < WAKE_INTERVAL_NS) {
+        if (p->wake_skip < WAKE_SKIP_MIN)
+            p->wake_skip = WAKE_SKIP_MIN;
         return;
+    }
     p->last_wake = now;
     wake_one(p);
 }

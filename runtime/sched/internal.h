@@ -125,7 +125,10 @@ struct m {
     struct p *waker;
     uint32_t spin_score; /* of 256: how often spinning paid lately */
     uint32_t spins_skipped;
-    int64_t wake_lag; /* by how much timed sleeps end late, ns, smoothed */
+    int64_t stole_at;       /* when it last stole; 0: that has been judged */
+    int64_t pause_until;    /* leaves other Ps' queues alone until then: stealing doesn't pay */
+    int64_t pause_ns;
+    int64_t wake_lag;       /* by how much timed sleeps end late, ns, smoothed */
 
     _Atomic(uint32_t) park; /* futex: 1 when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
@@ -169,8 +172,9 @@ struct sched {
 
     unsigned procs;
     unsigned cpus; /* CPUs that the process may use */
+    double quota; /* of CPUs, by the cgroup; 0: none */
+    bool quota_read;
     bool spin_allowed;
-    bool pin;
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
     struct slab_class g_class;
     struct stack_class stack_class;
@@ -252,6 +256,9 @@ void m_run_call(struct m *m);
 
 /* run.c */
 void run_main_returned(void);
+
+/* stats.c */
+uint64_t sched_alive(void); /* goroutines */
 
 /* topology.c */
 int topology_load(const char *description);

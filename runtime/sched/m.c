@@ -18,10 +18,10 @@ struct m *m_new(void)
     if (!m)
         goto failed;
     memset(m, 0, sizeof *m);
-    m->sightings = alloc_aligned(CACHE_LINE, PROCS_MAX * sizeof *m->sightings);
+    m->sightings = alloc_aligned(CACHE_LINE, sched.procs * sizeof *m->sightings);
     if (!m->sightings)
         goto failed;
-    memset(m->sightings, 0, PROCS_MAX * sizeof *m->sightings);
+    memset(m->sightings, 0, sched.procs * sizeof *m->sightings);
     m->index = index;
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;

@@ -286,7 +286,8 @@ void waiter_wake_in_order(struct waiter *w)
 }
 
 /* Go on at the next goroutine; the caller's is left behind, exiting. */
-static _Noreturn void leave_to(struct m *m, struct g *g, struct g *to)
+static inline __attribute__((always_inline, noreturn)) void
+leave_to(struct m *m, struct g *g, struct g *to)
 {
     g->exiting = true;
     if (to) {
@@ -301,7 +302,8 @@ static _Noreturn void leave_to(struct m *m, struct g *g, struct g *to)
     arch_jump(&m->ctx, m);
 }
 
-_Noreturn void sched_exit(void)
+/* Inlined into the goroutine's first frame, so that exiting leaves no call without its return. */
+static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 {
     struct m *m = m_self();
     struct p *p = m->p;
@@ -323,6 +325,11 @@ _Noreturn void sched_exit(void)
         arch_restart(stack_top(to->stack), sched_goroutine_entry, m);
     }
     leave_to(m, g, to);
+}
+
+_Noreturn void sched_exit(void)
+{
+    exit_here();
 }
 
 /* The run ends and this goroutine goes no further; what it is doing is never finished. */
@@ -348,7 +355,7 @@ _Noreturn void sched_goroutine_entry(void *arg)
     g->fn(g->arg);
     if (unlikely(g == sched.main_g))
         run_main_returned();
-    sched_exit();
+    exit_here();
 }
 
 SANITIZE_OWNER_DATA_END

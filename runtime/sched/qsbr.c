@@ -13,9 +13,12 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
+/*   NONE --retire--> STARTING --handle written--> RUNS --nothing left--> DONE --retire--> STARTING
+ * Only STARTING's owner touches `reclaimer`; DONE still has to be joined. */
+enum reclaimer_state { RECLAIMER_NONE, RECLAIMER_STARTING, RECLAIMER_RUNS, RECLAIMER_DONE };
+
 static _Atomic(struct deque_array *) retired;
-static _Atomic(bool) reclaimer_runs;
-static _Atomic(bool) reclaimer_made; /* and not joined yet */
+static _Atomic(uint32_t) reclaimer_state;
 static os_thread reclaimer;
 
 void qsbr_register(void)
@@ -52,11 +55,16 @@ static void free_all(struct deque_array *a)
     }
 }
 
+static bool reclaimer_move(uint32_t from, uint32_t to)
+{
+    return atomic_cas_acq_rel(&reclaimer_state, &from, to);
+}
+
 static void *reclaimer_thread(void *arg)
 {
     os_thread_name("weft-reclaim");
-    while (!atomic_load_acquire(&reclaimer_made))
-        os_yield(); /* until our starter has written down whom to join: he is just about to */
+    while (atomic_load_acquire(&reclaimer_state) == RECLAIMER_STARTING)
+        os_yield(); /* our starter is about to say so */
     for (;;) {
         struct deque_array *taken = atomic_swap_acq_rel(&retired, NULL);
         if (taken) {
@@ -64,10 +72,9 @@ static void *reclaimer_thread(void *arg)
             free_all(taken);
             continue;
         }
-        atomic_store_release(&reclaimer_runs, false);
-        atomic_fence_full(); /* [RETIRE-2] who retired before that saw us run, or we see it now */
-        bool runs = false;
-        if (!atomic_load_acquire(&retired) || !atomic_cas_acq_rel(&reclaimer_runs, &runs, true))
+        reclaimer_move(RECLAIMER_RUNS, RECLAIMER_DONE);
+        atomic_fence_after_rmw(); /* [RETIRE-2] who retired before that saw us run, or we see it */
+        if (!atomic_load_acquire(&retired) || !reclaimer_move(RECLAIMER_DONE, RECLAIMER_RUNS))
             return arg;
     }
 }
@@ -78,21 +85,20 @@ void qsbr_retire(struct deque_array *outgrown)
     while (!atomic_cas_acq_rel(&retired, &outgrown->next_retired, outgrown))
         ;
     atomic_fence_after_rmw(); /* [RETIRE-1] */
-    bool runs = false;
-    if (!atomic_cas_acq_rel(&reclaimer_runs, &runs, true))
-        return;
-    if (atomic_swap_acq_rel(&reclaimer_made, false))
+    if (reclaimer_move(RECLAIMER_DONE, RECLAIMER_STARTING))
         os_thread_join(reclaimer); /* it has nothing left to do but to return */
-    if (os_thread_start(&reclaimer, reclaimer_thread, NULL))
-        atomic_store_release(&reclaimer_runs, false); /* the arrays wait for the next, or the end */
-    else
-        atomic_store_release(&reclaimer_made, true);
+    else if (!reclaimer_move(RECLAIMER_NONE, RECLAIMER_STARTING))
+        return;
+    bool failed = os_thread_start(&reclaimer, reclaimer_thread, NULL) != 0;
+    /* Without a thread they wait for the next one that is retired, or for the end of the run. */
+    atomic_store_release(&reclaimer_state, failed ? RECLAIMER_NONE : RECLAIMER_RUNS);
 }
 
 void qsbr_settle(void)
 {
-    if (atomic_swap_acq_rel(&reclaimer_made, false))
+    if (atomic_load_acquire(&reclaimer_state) != RECLAIMER_NONE)
         os_thread_join(reclaimer);
+    atomic_store_release(&reclaimer_state, RECLAIMER_NONE);
     free_all(atomic_swap_acq_rel(&retired, NULL));
 }
 

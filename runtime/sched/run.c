@@ -36,7 +36,7 @@ static unsigned choose_procs(int configured)
         if (*end)
             return 0;
     } else if (n == 0) {
-        double quota = os_cpu_quota();
+        double quota = sched.quota;
         n = topology_cpus() ? (long)topology_cpus() : 1;
         if (quota > 0 && quota < (double)n)
             n = (long)(quota + 0.999);
@@ -125,10 +125,13 @@ static int set_up(const weft_config *config)
     if (rc)
         return rc;
     sched.cpus = (unsigned)os_cpu_count();
+    if (!sched.quota_read) /* takes longer than the rest of a warm start */
+        sched.quota = os_cpu_quota();
+    sched.quota_read = true;
     sched.procs = choose_procs(config->maxprocs);
     if (sched.procs == 0)
         return -EINVAL;
-    sched.spin_allowed = sched.cpus > 1 && (os_cpu_quota() == 0 || os_cpu_quota() >= sched.procs);
+    sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= sched.procs);
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
     rc = make_ps(sched.procs);
@@ -262,6 +265,7 @@ static void bury(void *object, void *arg)
 
 static void take_down(struct p *p)
 {
+    bool some_left = sched_alive() > 0;
     for (unsigned i = 0; i < sched.procs; i++) {
         if (!sched.ps[i])
             continue;
@@ -270,7 +274,8 @@ static void take_down(struct p *p)
         p_reset(sched.ps[i]);
     }
     qsbr_settle();
-    slab_for_each(&sched.g_class, bury, p);
+    if (some_left)
+        slab_for_each(&sched.g_class, bury, p);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
         size_t bytes = sched.stack_class.bytes;
         sched.stack_class.bytes = 0;

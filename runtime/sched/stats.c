@@ -8,14 +8,15 @@ static uint64_t sum(size_t offset)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < sched.procs; i++)
-        total += atomic_load_acquire((_Atomic(uint64_t) *)((char *)sched.ps[i] + offset));
+        if (sched.ps[i]) /* none: left to an orphan */
+            total += atomic_load_acquire((_Atomic(uint64_t) *)((char *)sched.ps[i] + offset));
     return total;
 }
 
 #define SUM(field) sum(offsetof(struct p, field))
 
 /* Ends are read before beginnings, so that what begins meanwhile can't make a difference negative. */
-static uint64_t alive(void)
+uint64_t sched_alive(void)
 {
     uint64_t ended = SUM(ended);
     return SUM(started) + atomic_load_acquire(&sched.foreign_started) - ended;
@@ -36,7 +37,7 @@ int weft_num_goroutine(void)
 {
     if (!stats_enter())
         return 0;
-    int n = (int)alive();
+    int n = (int)sched_alive();
     stats_exit();
     return n;
 }
@@ -49,7 +50,7 @@ void weft_stats_read(weft_stats *out)
     uint64_t unparks = SUM(unparks) + atomic_load_acquire(&sched.foreign_unparks);
     out->parks = SUM(parks);
     out->parked = out->parks > unparks ? out->parks - unparks : 0;
-    out->goroutines = alive();
+    out->goroutines = sched_alive();
     out->started = SUM(started) + atomic_load_acquire(&sched.foreign_started);
     out->steals = SUM(steals);
     out->wakes = SUM(wakes);

@@ -65,7 +65,7 @@ static void *sysmon_thread(void *arg)
     return NULL;
 }
 
-/* Without it (no memory, no thread) the limits of idle.c still let every 1024th push through. */
+/* Without it (no memory, no thread) the limits of idle.c still let every 4096th push through. */
 void sysmon_start(void)
 {
     bool started = false;

@@ -25,7 +25,8 @@ static struct {
     hwloc_obj_t pu[PROCS_MAX];           /* of each P */
     hwloc_const_bitmap_t set[PROCS_MAX]; /* where the M of each P is bound; NULL: not at all */
     unsigned cpus;
-    const char *description;
+    unsigned laid_procs; /* what sets and victims were made for; 0: to be made */
+    bool laid_pin;
 } topo;
 
 static void filter(hwloc_topology_t t)
@@ -49,6 +50,8 @@ static int load(const char *description)
         return description ? -EINVAL : -ENOMEM;
     }
     topo.loaded = true;
+    topo.laid_procs = 0;
+    topo.cpus = 0;
     topo.real = !description;
     return 0;
 }
@@ -150,17 +153,27 @@ static hwloc_const_bitmap_t binding_set(unsigned index, unsigned procs)
 /* What the calling thread may run on, which is what the run has and what the thread gets back. */
 int topology_survey(void)
 {
-    if (!topo.process && !(topo.process = hwloc_bitmap_alloc()))
+    static hwloc_bitmap_t now; /* kept, like the topology */
+    if ((!topo.process && !(topo.process = hwloc_bitmap_alloc())) ||
+        (!now && !(now = hwloc_bitmap_alloc())))
         return -ENOMEM;
-    if (!topo.real || hwloc_get_cpubind(topo.hwloc, topo.process, HWLOC_CPUBIND_THREAD))
-        hwloc_bitmap_copy(topo.process, hwloc_topology_get_allowed_cpuset(topo.hwloc));
+    if (!topo.real || hwloc_get_cpubind(topo.hwloc, now, HWLOC_CPUBIND_THREAD))
+        hwloc_bitmap_copy(now, hwloc_topology_get_allowed_cpuset(topo.hwloc));
+    if (topo.cpus && hwloc_bitmap_isequal(now, topo.process))
+        return 0;
+    hwloc_bitmap_copy(topo.process, now);
     lay_all();
+    topo.laid_procs = 0;
     return 0;
 }
 
 /* Lay the Ps out. */
 void topology_layout(unsigned procs, bool pin)
 {
+    if (procs == topo.laid_procs && pin == topo.laid_pin && !sched.orphans)
+        return;
+    topo.laid_procs = procs;
+    topo.laid_pin = pin;
     for (unsigned i = 0; i < procs; i++) {
         order_victims(sched.ps[i], procs);
         topo.set[i] = pin ? binding_set(i, procs) : NULL;

@@ -538,7 +538,7 @@ static void starts_heirs(void *arg)
     int mine = modes[(intptr_t)arg];
     weft_waitgroup heirs = {0};
     fesetround(mine);
-    weft_waitgroup_add(&all, 10);
+    weft_waitgroup_add(&heirs, 10);
     for (int i = 0; i < 10; i++)
         CHECK_EQ(WEFT_GO(inherits, struct heir, mine, &heirs), 0);
     fesetround(FE_TONEAREST);
