@@ -26,7 +26,7 @@ README_BEGIN = "<!-- bench:begin -->"
 README_END = "<!-- bench:end -->"
 README_FIGURE = "docs/bench.svg"
 MIN_TIME_S = 0.1
-TIMEOUT_S = 180
+TIMEOUT_S = 60
 DASH = "-"
 
 

@@ -87,6 +87,7 @@ static bool test_skipped_;
 static jmp_buf test_leave_;
 static pthread_t test_thread_;
 static void (*volatile test_dump_)(void); /* prints the runtime's state, once weft is in use */
+static const char *volatile test_note_;   /* what a test of many parts is at, for the watchdog */
 
 #define TEST(name_)                                                                                \
     static void test_##name_(void);                                                                \
@@ -479,7 +480,10 @@ static void test_on_alarm(int signal_number)
 {
     static const char text[] = ": WATCHDOG: the test takes too long\n";
     (void)signal_number;
+    const char *note = test_note_ ? test_note_ : "";
     if (write(STDERR_FILENO, test_current_, strlen(test_current_)) < 0 ||
+        write(STDERR_FILENO, test_note_ ? ", " : "", test_note_ ? 2 : 0) < 0 ||
+        write(STDERR_FILENO, note, strlen(note)) < 0 ||
         write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
         _exit(1);
     if (test_dump_)
@@ -535,6 +539,7 @@ int main(int argc, char **argv)
             continue;
         test_current_ = t->name;
         test_skipped_ = false;
+        test_note_ = NULL;
         atomic_store(&test_failures_, 0);
         alarm(timeout);
         int64_t begin = test_now();

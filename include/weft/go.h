@@ -26,10 +26,11 @@ typedef struct weft_config {
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
  * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had).
- * The calling thread becomes one of the runtime's threads meanwhile and gets its affinity back.
+ * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
- * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone.
+ * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone. A function inside
+ * weft_blocking isn't waited for: its thread ends when it returns.
  * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
 WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
 

@@ -33,7 +33,7 @@ void m_run_call(struct m *m)
     struct blocking_call *call = m->call;
     struct p *p = m->p;
     m->call = NULL;
-    m->calling = call;
+    atomic_store_release(&m->calling, call);
     atomic_add_acq_rel(&sched.in_blocking, 1);
     if (give_p_away(m))
         topology_unbind(m);
@@ -47,7 +47,7 @@ void m_run_call(struct m *m)
         return;
     qsbr_online();
     atomic_sub_acq_rel(&sched.in_blocking, 1);
-    m->calling = NULL;
+    atomic_store_release(&m->calling, NULL);
     if (atomic_load_acquire(&sched.word) & WORD_STOP)
         return;
     if (m_take_p(m, p)) {

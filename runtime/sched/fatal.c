@@ -7,8 +7,13 @@
 
 #define STATUS_FATAL 2 /* Go's */
 
+/* Of several that die at once the first reports; the others wait for the end. */
 _Noreturn void sched_die(const char *report)
 {
+    static _Atomic(bool) dying;
+    if (atomic_swap_acq_rel(&dying, true))
+        for (;;)
+            os_sleep_until(OS_FOREVER);
     if (sched.config.on_fatal)
         sched.config.on_fatal(report);
     else

@@ -204,7 +204,7 @@ void wake_one(struct p *waker)
         m->hunting = true;
         m->waker = waker;
         m_unpark(m, p);
-    } else if (m_start(p, waker)) {
+    } else if (m_start(p, true, waker)) {
         p_release(p); /* no thread to be had: those who run will come to it */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     }

@@ -125,21 +125,21 @@ struct m {
     struct p *waker;
     uint32_t spin_score; /* of 256: how often spinning paid lately */
     uint32_t spins_skipped;
-    int64_t stole_at;       /* when it last stole; 0: that has been judged */
-    int64_t pause_until;    /* leaves other Ps' queues alone until then: stealing doesn't pay */
+    int64_t stole_at;    /* when it last stole; 0: that has been judged */
+    int64_t pause_until; /* leaves other Ps' queues alone until then: stealing doesn't pay */
     int64_t pause_ns;
-    int64_t wake_lag;       /* by how much timed sleeps end late, ns, smoothed */
+    int64_t wake_lag; /* by how much timed sleeps end late, ns, smoothed */
 
     _Atomic(uint32_t) park; /* futex: 1 when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     unsigned index;         /* in sched.ms */
     os_thread thread;
-    _Atomic(bool) left;            /* out of its loop */
-    bool never_started;            /* there was no thread to be had for it */
-    _Atomic(bool) orphan;          /* it didn't leave in time, and the run went without it */
-    struct blocking_call *calling; /* in a blocking section */
-    int bound;                     /* which binding set it is bound to: see topology.c */
-    struct sighting *sightings;    /* of Ps' `next`, by index */
+    _Atomic(bool) left;   /* out of its loop */
+    bool never_started;   /* there was no thread to be had for it */
+    _Atomic(bool) orphan; /* it didn't leave in time, and the run went without it */
+    _Atomic(struct blocking_call *) calling; /* in a blocking section */
+    int bound;                               /* which binding set it is bound to: see topology.c */
+    struct sighting *sightings;              /* of Ps' `next`, by index */
 };
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
@@ -172,7 +172,7 @@ struct sched {
 
     unsigned procs;
     unsigned cpus; /* CPUs that the process may use */
-    double quota; /* of CPUs, by the cgroup; 0: none */
+    double quota;  /* of CPUs, by the cgroup; 0: none */
     bool quota_read;
     bool spin_allowed;
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
@@ -239,7 +239,7 @@ void watcher_ensure(struct m *m);
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
 
 /* m.c */
-int m_start(struct p *p, struct p *waker); /* a new thread that holds p and spins */
+int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */
 void m_loop(struct m *m);
 struct m *m_new(void);
 void m_free(struct m *m);

@@ -82,17 +82,18 @@ static void *m_thread(void *arg)
     return NULL;
 }
 
-int m_start(struct p *p, struct p *waker)
+int m_start(struct p *p, bool spinning, struct p *waker)
 {
     struct m *m = m_new();
     if (!m)
         return -ENOMEM;
     m->p = p;
-    m->spinning = true;
-    m->hunting = true;
+    m->spinning = spinning;
+    m->hunting = waker;
     m->waker = waker;
     atomic_store_relaxed(&p->last_m, m);
-    sysmon_start();
+    if (m->index > 0)
+        sysmon_start();
     atomic_add_acq_rel(&sched.threads, 1);
     int rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {

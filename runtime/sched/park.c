@@ -286,8 +286,8 @@ void waiter_wake_in_order(struct waiter *w)
 }
 
 /* Go on at the next goroutine; the caller's is left behind, exiting. */
-static inline __attribute__((always_inline, noreturn)) void
-leave_to(struct m *m, struct g *g, struct g *to)
+static inline __attribute__((always_inline, noreturn)) void leave_to(struct m *m, struct g *g,
+                                                                     struct g *to)
 {
     g->exiting = true;
     if (to) {

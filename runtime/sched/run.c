@@ -3,10 +3,13 @@
  *
  *   NONE --weft_run--> STARTING --> ON --main returned--> STOPPING --all Ms have left--> NONE
  *
- * Ps, their caches and arenas are made once and kept. Ms are threads of one run. When main returns
- * WORD_STOP is set: every M leaves at its next pass through find_runnable, which each goroutine
- * reaches at the latest 61 yields or parks later. Those that compute are waited for up to stop_ns; an M
- * that isn't out by then is an orphan: it keeps its P, its goroutine and its stack, is named on stderr, and
+ * Ps, their caches and arenas are made once and kept. Ms are threads of one run; the caller of weft_run
+ * is none of them but waits. (Were it an M, a goroutine that computes or blocks on it when main
+ * returns would hold weft_run up for ever, and stop_ns couldn't be kept. It costs a thread's start
+ * a run: docs/decisions.md.) When main returns WORD_STOP is set: every M leaves at its next pass through find_runnable, which each goroutine
+ * reaches at the latest 61 yields or parks later. Those that compute are waited for up to stop_ns and
+ * named on stderr if that is not enough; those in a blocking section are abandoned like a parked
+ * goroutine. An M that isn't out by then is an orphan: it keeps its P, its goroutine and its stack, and
  * its thread ends by itself should it ever come back. */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@
 #include "runtime/sched/internal.h"
 
 #define STOP_NS_DEFAULT INT64_C(1000000000)
+#define BLOCKING_GRACE_NS 10000000
 #define STACKS_KEPT 1024 /* more than these are unmapped at the end of a run */
 
 struct sched sched;
@@ -143,31 +147,32 @@ static int set_up(const weft_config *config)
     atomic_store_relaxed(&sched.in_blocking, 0);
     atomic_store_relaxed(&sched.foreign_started, 0);
     atomic_store_relaxed(&sched.foreign_unparks, 0);
-    atomic_store_relaxed(&sched.threads, 1);
+    atomic_store_relaxed(&sched.threads, 0);
     idle_reset(sched.procs);
     return 0;
 }
 
-/* Goroutine 1, on a stack of RLIMIT_STACK's size, queued on the first P. */
-static int make_main(struct m *m0, weft_fn fn, void *arg)
+/* Goroutine 1, on a stack of RLIMIT_STACK's size, queued on p. NULL without memory. */
+static struct g *make_main(struct p *p, weft_fn fn, void *arg)
 {
     if (!sched.main_stack)
         sched.main_stack = stack_get_sized(os_stack_limit());
     if (!sched.main_stack)
-        return -ENOMEM;
-    tls_m = m0;
+        return NULL;
+    struct m starter = {.p = p}; /* the P is ours until its M starts */
+    tls_m = &starter;
     struct g *g = g_new(fn, arg);
     tls_m = NULL;
     if (!g)
-        return -ENOMEM;
+        return NULL;
     g->stack = sched.main_stack;
     g_prepare(g);
     sanitize_release(g);
     sched.main_g = g;
     sched.main_gone = false;
-    atomic_store_relaxed(&m0->p->started, 1);
-    atomic_store_relaxed(&m0->p->next, g);
-    return 0;
+    atomic_store_relaxed(&p->started, 1);
+    atomic_store_relaxed(&p->next, g);
+    return g;
 }
 
 void run_main_returned(void)
@@ -179,17 +184,18 @@ void run_main_returned(void)
     for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
         atomic_store_relaxed(&sched.ps[i]->slow_tick, atomic_load_relaxed(&sched.ps[i]->tick) + 1);
     idle_wake_all();
+    atomic_add_acq_rel(&sched.leave_futex, 1);
+    os_futex_wake(&sched.leave_futex, 1);
 }
 
 static void name_orphan(struct m *m)
 {
     char text[160];
-    struct g *g = m->calling ? m->calling->g : m->g;
-    if (!g)
+    struct g *g = m->g;
+    if (!g || atomic_load_acquire(&m->calling))
         return;
-    snprintf(text, sizeof text, "weft: goroutine %llu%s%s%s did not stop and is left alone (%s)\n",
-             (unsigned long long)g->id, g->name[0] ? " (" : "", g->name, g->name[0] ? ")" : "",
-             m->calling ? "blocking" : "running");
+    snprintf(text, sizeof text, "weft: goroutine %llu%s%s%s did not stop and is left alone\n",
+             (unsigned long long)g->id, g->name[0] ? " (" : "", g->name, g->name[0] ? ")" : "");
     os_write_stderr(text);
 }
 
@@ -205,31 +211,54 @@ static void make_orphan(struct m *m)
     sched.orphans++;
 }
 
-/* Wait for all Ms but the caller's. 0 or -ETIMEDOUT. */
-static int join_ms(struct m *m0)
+/* Whether an M that hasn't left is running goroutines, and not in a blocking section. */
+static bool some_compute(void)
+{
+    unsigned made = atomic_load_acquire(&sched.ms_made);
+    for (unsigned i = 0; i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        if (m && !atomic_load_acquire(&m->orphan) && !atomic_load_acquire(&m->left) &&
+            !atomic_load_acquire(&m->calling))
+            return true;
+    }
+    return false;
+}
+
+/* Those that compute get stop_ns; those in blocking sections, which only the kernel can end, a grace. */
+static void await_ms(void)
 {
     int64_t patience = sched.config.stop_ns ? sched.config.stop_ns : STOP_NS_DEFAULT;
-    int64_t deadline = os_now() + patience;
-    for (;;) {
+    int64_t now = os_now(), grace = now + BLOCKING_GRACE_NS;
+    int64_t deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
+    for (;; now = os_now()) {
         uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.threads) == 1 || os_now() >= deadline)
-            break;
+        if (atomic_load_acquire(&sched.threads) == 0 || now >= deadline ||
+            (now >= grace && !some_compute()))
+            return;
         idle_wake_all();
-        os_futex_wait(&sched.leave_futex, seen, deadline);
+        int64_t next = now < grace ? grace : now + BLOCKING_GRACE_NS;
+        os_futex_wait(&sched.leave_futex, seen, next < deadline ? next : deadline);
     }
+}
+
+/* Join the Ms that have left and let go of the others. -ETIMEDOUT: one of those computes. */
+static int join_ms(void)
+{
+    await_ms();
     int rc = 0;
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (!m || m == m0 || atomic_load_acquire(&m->orphan))
+        if (!m || atomic_load_acquire(&m->orphan))
             continue;
         if (atomic_load_acquire(&m->left)) {
             if (!m->never_started)
                 os_thread_join(m->thread);
             m_free(m);
         } else {
+            if (!atomic_load_acquire(&m->calling))
+                rc = -ETIMEDOUT;
             make_orphan(m);
-            rc = -ETIMEDOUT;
         }
     }
     return rc;
@@ -250,8 +279,9 @@ static bool is_orphans(struct g *g)
 /* An abandoned goroutine: its deferred calls don't run. */
 static void bury(void *object, void *arg)
 {
+    (void)arg;
     struct g *g = object;
-    struct p *p = arg;
+    struct p *p = sched.ps[0];
     if (atomic_load_relaxed(&g->state) == G_FREE || is_orphans(g))
         return;
     if (g->stack) {
@@ -263,9 +293,11 @@ static void bury(void *object, void *arg)
     g_free(p, g);
 }
 
-static void take_down(struct p *p)
+static void take_down(void)
 {
     bool some_left = sched_alive() > 0;
+    if (!sched.ps[0] && !(sched.ps[0] = p_new(0)))
+        some_left = false; /* no memory to bury them properly */
     for (unsigned i = 0; i < sched.procs; i++) {
         if (!sched.ps[i])
             continue;
@@ -275,7 +307,7 @@ static void take_down(struct p *p)
     }
     qsbr_settle();
     if (some_left)
-        slab_for_each(&sched.g_class, bury, p);
+        slab_for_each(&sched.g_class, bury, NULL);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
         size_t bytes = sched.stack_class.bytes;
         sched.stack_class.bytes = 0;
@@ -285,22 +317,34 @@ static void take_down(struct p *p)
         atomic_store_relaxed(&sched.ms_made, 0);
 }
 
-static int run(struct m *m0, weft_fn fn, void *arg)
+static void await_main(void)
 {
-    m0->p = sched.ps[0];
-    int rc = make_main(m0, fn, arg);
-    if (rc)
-        return rc;
+    for (;;) {
+        uint32_t seen = atomic_load_acquire(&sched.leave_futex);
+        if (atomic_load_acquire(&sched.state) != RUN_ON)
+            return;
+        os_futex_wait(&sched.leave_futex, seen, OS_FOREVER);
+    }
+}
+
+static int run(weft_fn fn, void *arg)
+{
+    struct p *p = sched.ps[0];
+    struct g *g = make_main(p, fn, arg);
+    if (!g)
+        return -ENOMEM;
     atomic_store_release(&sched.state, RUN_ON);
-    int slack = os_thread_slack(1);
-    m_loop(m0);
+    int rc = m_start(p, false, NULL);
+    if (rc) {
+        atomic_store_release(&sched.state, RUN_STOPPING);
+        atomic_or_acq_rel(&sched.word, WORD_STOP);
+    }
+    await_main();
     foreign_shut();
     sysmon_stop();
-    rc = join_ms(m0);
-    topology_unbind(m0);
-    os_thread_slack(slack);
-    take_down(sched.ps[0] ? sched.ps[0] : m0->p);
-    return rc;
+    int left = join_ms();
+    take_down();
+    return rc ? rc : left;
 }
 
 int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
@@ -311,15 +355,11 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
     if (rc)
         return rc;
     uint32_t none = RUN_NONE;
-    if (sched_on_goroutine() || !atomic_cas_acq_rel(&sched.state, &none, RUN_STARTING))
+    if (!atomic_cas_acq_rel(&sched.state, &none, RUN_STARTING))
         return -EBUSY;
     rc = set_up(config);
-    if (!rc) {
-        struct m *m0 = m_new();
-        rc = m0 ? run(m0, main_fn, arg) : -ENOMEM;
-        if (m0)
-            m_free(m0);
-    }
+    if (!rc)
+        rc = run(main_fn, arg);
     atomic_store_release(&sched.state, RUN_NONE);
     return rc;
 }

@@ -34,12 +34,13 @@ enum wait_reason {
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
 struct waiter {
-    _Atomic(uint64_t) word;  /* generation << 1 | armed */
-    struct g *g;             /* NULL: a foreign thread, which waits on the futex */
-    struct waiter *next;     /* link of the list that it is published in */
-    _Atomic(uint32_t) futex; /* foreign: 1 when woken */
-    uint32_t result;         /* what the waker tells */
-    uint32_t kind;           /* of what sort it is to the object that it waits for */
+    _Atomic(uint64_t) word;    /* generation << 1 | armed */
+    struct g *g;               /* NULL: a foreign thread, which waits on the futex */
+    struct waiter *next;       /* link of the list that it is published in */
+    _Atomic(uint32_t) futex;   /* foreign: 1 when woken */
+    uint32_t result;           /* what the waker tells */
+    uint32_t kind;             /* of what sort it is to the object that it waits for */
+    _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
 };
 
 /* The waiter of this goroutine or foreign thread; NULL: a foreign thread without memory. */
@@ -49,6 +50,10 @@ struct waiter *waiter_self(void);
  * memory. Put back by its last owner: the one who waited, or the list that it was left in. */
 struct waiter *waiter_get(void);
 void waiter_put(struct waiter *w);
+
+/* One that was left in a list when its wait was over has two holders, the list and the one who waited:
+ * the second to drop it puts it back. */
+void waiter_drop(struct waiter *w);
 
 /* On a foreign thread: true when woken, false when the deadline passed first. */
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);

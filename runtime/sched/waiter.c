@@ -30,6 +30,7 @@ struct waiter *waiter_get(void)
     r->waiter.g = m ? m->g : NULL;
     r->waiter.result = 0;
     atomic_store_relaxed(&r->waiter.futex, 0);
+    atomic_store_relaxed(&r->waiter.holders, 2);
     return &r->waiter;
 }
 
@@ -39,6 +40,12 @@ void waiter_put(struct waiter *w)
     struct waiter_record *r = container_of(w, struct waiter_record, waiter);
     if (likely(cache))
         slab_put(&waiter_class, cache, r);
+}
+
+void waiter_drop(struct waiter *w)
+{
+    if (atomic_sub_acq_rel(&w->holders, 1) == 1)
+        waiter_put(w);
 }
 
 void waiters_flush(struct slab_cache *cache)

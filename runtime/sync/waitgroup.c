@@ -14,7 +14,7 @@
  *
  * A wait with a deadline uses a waiter of its own, which the timer and the last done both try to claim.
  * When the timer wins the waiter stays on the stack, dead, until somebody takes the stack: the
- * one who timed out does so at once, drops the dead ones, pushes the others back, and looks at the
+ * goroutine that timed out does so at once, drops the dead ones, pushes the others back, and looks at the
  * count again, since a last done may have found the stack empty meanwhile.
  *
  * Cost: add and done 1 RMW; a wait that parks 2; the last done with waiters 2 more. */
@@ -63,7 +63,7 @@ static bool is_dead(struct waiter *w)
     return w->kind == KIND_TIMED && !(atomic_load_acquire(&w->word) & 1);
 }
 
-/* Whether a waiter taken off the stack is ours to wake; a dead one is freed. */
+/* Whether a waiter taken off the stack is ours to wake; a dead one is dropped. */
 static bool taken(struct waiter *w)
 {
     if (w->kind == KIND_PLAIN)
@@ -71,7 +71,7 @@ static bool taken(struct waiter *w)
     uint64_t word = atomic_load_acquire(&w->word);
     if ((word & 1) && waiter_claim(w, word))
         return true;
-    waiter_put(w);
+    waiter_drop(w);
     return false;
 }
 
@@ -97,10 +97,7 @@ static bool serve(weft_waitgroup *wg, struct waiter *self)
     while (oldest) {
         struct waiter *each = oldest;
         oldest = each->next;
-        bool ours = each == self && each->kind == KIND_TIMED
-                        ? waiter_claim(each, atomic_load_relaxed(&each->word) | 1)
-                        : each == self || taken(each);
-        if (!ours)
+        if (!taken(each))
             continue;
         each->result = RESULT_ZERO;
         if (each == self)
@@ -164,7 +161,7 @@ static void sweep(weft_waitgroup *wg)
     while (w) {
         struct waiter *next = w->next;
         if (is_dead(w)) {
-            waiter_put(w);
+            waiter_drop(w);
         } else {
             if (last)
                 last->next = w;
@@ -225,7 +222,8 @@ int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
     if (must_park(wg, w))
         wait_timed(w, token, deadline);
     if (w->result == RESULT_TIMEOUT) {
-        sweep(wg); /* frees w, or whoever has the stack now does */
+        sweep(wg);
+        waiter_drop(w); /* the stack, which holds it too, may be in another sweeper's hands */
         return -ETIMEDOUT;
     }
     if (timed)

@@ -135,10 +135,13 @@ static void two_short_sleepers(void)
     CHECK_EQ(weft_go(sleep_on, NULL), 0);
 }
 
-static void (*const keep_busy[])(void) = {two_yielders, two_that_hand_over, chain_of_spawns,
-                                          two_short_sleepers};
-static const char *const busy_names[] = {"two yielders", "two that hand over", "a chain of spawns",
-                                         "two short sleepers"};
+struct busy {
+    const char *name;
+    void (*start)(void);
+};
+
+/* What keeps the processor busy in the test that runs. */
+static struct busy busy;
 
 static void third_runs(void *arg)
 {
@@ -153,8 +156,26 @@ static void third_sleeps(void *arg)
     atomic_store(&stop, true);
 }
 
-/* A round for each kind of busy pair; *arg says in which way the third comes to be runnable. */
-enum third { STARTED_BEFORE, STARTED_AFTER, MAIN_YIELDS, MAIN_SLEEPS, SLEEPS, WOKEN };
+/* In which way the third comes to be runnable. */
+enum third {
+    STARTED_BEFORE,
+    STARTED_AFTER,
+    MAIN_YIELDS,
+    MAIN_SLEEPS,
+    SLEEPS,
+    WOKEN,
+    INJECTED,
+    THIRDS
+};
+static const char *const third_names[] = {
+    "a third started before",
+    "a third started later",
+    "main yields",
+    "main sleeps",
+    "a third sleeps",
+    "a third is woken",
+    "a third comes from outside",
+};
 
 static weft_priv_gate third_gate;
 
@@ -165,130 +186,107 @@ static void third_waits(void *arg)
     atomic_store(&stop, true);
 }
 
-static void start_third(enum third third, size_t busy)
+static void *start_from_outside(void *arg)
 {
-    int64_t begin = test_now();
+    CHECK_EQ(weft_go(third_runs, arg), 0);
+    return NULL;
+}
+
+static void start_third(enum third third)
+{
+    pthread_t thread;
     switch (third) {
     case STARTED_BEFORE:
         CHECK_EQ(weft_go(third_runs, NULL), 0);
-        keep_busy[busy]();
+        busy.start();
         break;
     case STARTED_AFTER:
-        keep_busy[busy]();
+        busy.start();
         TEST_UNTIL(atomic_load(&busy_turns) > 100);
         CHECK_EQ(weft_go(third_runs, NULL), 0);
         break;
     case MAIN_YIELDS:
-        keep_busy[busy]();
+        busy.start();
         for (int i = 0; i < 100; i++)
             weft_yield();
         atomic_store(&stop, true);
         break;
     case MAIN_SLEEPS:
-        keep_busy[busy]();
+        busy.start();
         for (int i = 0; i < 10; i++)
             weft_sleep(10000);
         atomic_store(&stop, true);
         break;
     case SLEEPS:
         CHECK_EQ(weft_go(third_sleeps, NULL), 0);
-        keep_busy[busy]();
+        busy.start();
         break;
     case WOKEN:
         third_gate = (weft_priv_gate){0};
         CHECK_EQ(weft_go(third_waits, NULL), 0);
         test_until_parked(1);
-        keep_busy[busy]();
+        busy.start();
         weft_priv_gate_open(&third_gate);
         break;
+    case INJECTED:
+        busy.start();
+        REQUIRE(pthread_create(&thread, NULL, start_from_outside, NULL) == 0);
+        weft_waitgroup_wait(&all);
+        pthread_join(thread, NULL);
+        break;
+    case THIRDS:
+        break;
     }
-    weft_waitgroup_wait(&all);
-    double seconds = (double)(test_now() - begin) / 1e9;
-    if (seconds > 3 * test_slowness())
-        FAIL("%s held up a third, way %d, for %.1f s", busy_names[busy], third, seconds);
 }
 
 static void no_starvation(void *arg)
 {
-    enum third third = *(enum third *)arg;
-    for (size_t busy = 0; busy < TEST_COUNT_OF(keep_busy); busy++) {
+    (void)arg;
+    for (enum third third = 0; third < THIRDS; third++) {
+        test_note_ = third_names[third];
         reset();
         atomic_store(&busy_turns, 0);
-        start_third(third, busy);
+        int64_t begin = test_now();
+        start_third(third);
+        weft_waitgroup_wait(&all);
+        double seconds = (double)(test_now() - begin) / 1e9;
+        if (seconds > 3 * test_slowness())
+            FAIL("%s: held up for %.1f s by %s", third_names[third], seconds, busy.name);
         test_until_goroutines(1);
     }
 }
 
-static void check_no_starvation(enum third third)
+static void check_no_starvation(const char *name, void (*start)(void))
 {
-    CHECK_EQ(test_run_procs(1, no_starvation, &third), 0);
-    CHECK_EQ(test_run(no_starvation, &third), 0);
+    busy = (struct busy){name, start};
+    CHECK_EQ(test_run_procs(1, no_starvation, NULL), 0);
+    CHECK_EQ(test_run(no_starvation, NULL), 0);
 }
 
-TEST(a_queued_goroutine_is_not_starved)
+TEST(yielders_starve_nobody)
 {
-    /* Goal: goroutines that yield, hand over by gates, spawn their successors or sleep 1 ns for ever
-     * cannot hold up a third one in the queue: they inherit one time slice. Method: they go on until
-     * the third, queued before them, has run; the watchdog tells otherwise. */
-    check_no_starvation(STARTED_BEFORE);
+    /* Goal: two that yield for ever hold up nobody: not who was queued before them or came later, not
+     * main when it yields or sleeps, not a sleeper, a woken goroutine or one from a foreign thread
+     * (GO-06). Method: they go on until that third has run; the watchdog tells otherwise. */
+    check_no_starvation("two yielders", two_yielders);
 }
 
-TEST(a_later_goroutine_is_not_starved)
+TEST(a_pair_that_hands_over_starves_nobody)
 {
-    /* Goal, method: as above, the third started while they run. */
-    check_no_starvation(STARTED_AFTER);
+    /* Goal, method: as above; two that wake each other in the `next` slot inherit one time slice. */
+    check_no_starvation("two that hand over", two_that_hand_over);
 }
 
-TEST(a_yielding_main_is_not_starved)
+TEST(a_chain_of_spawns_starves_nobody)
 {
-    /* Goal, method: as above, main yields 100 times among them. */
-    check_no_starvation(MAIN_YIELDS);
+    /* Goal, method: as above; each starts its successor, which takes the `next` slot, and ends. */
+    check_no_starvation("a chain of spawns", chain_of_spawns);
 }
 
-TEST(a_sleeping_main_is_not_starved)
+TEST(short_sleepers_starve_nobody)
 {
-    /* Goal, method: as above, main sleeps 10 us ten times among them. */
-    check_no_starvation(MAIN_SLEEPS);
-}
-
-TEST(a_sleeper_is_not_starved)
-{
-    /* Goal, method: as above, the third sleeps first. */
-    check_no_starvation(SLEEPS);
-}
-
-TEST(a_woken_goroutine_is_not_starved)
-{
-    /* Goal, method: as above, the third was parked before and is woken once. */
-    check_no_starvation(WOKEN);
-}
-
-static void *start_from_outside(void *arg)
-{
-    (void)arg;
-    CHECK_EQ(weft_go(third_runs, NULL), 0);
-    return NULL;
-}
-
-static void injected_third(void *arg)
-{
-    pthread_t thread;
-    (void)arg;
-    for (size_t busy = 0; busy < TEST_COUNT_OF(keep_busy); busy++) {
-        reset();
-        keep_busy[busy]();
-        REQUIRE(pthread_create(&thread, NULL, start_from_outside, NULL) == 0);
-        weft_waitgroup_wait(&all);
-        pthread_join(thread, NULL);
-    }
-}
-
-TEST(an_injected_goroutine_is_not_starved)
-{
-    /* Goal: what a foreign thread starts runs although the local queue never empties (GO-06).
-     * Method: as above; the third comes from a pthread. */
-    CHECK_EQ(test_run_procs(1, injected_third, NULL), 0);
-    CHECK_EQ(test_run(injected_third, NULL), 0);
+    /* Goal, method: as above; two that loop over sleeps of 0 and 1 ns (GO-29). */
+    check_no_starvation("two short sleepers", two_short_sleepers);
 }
 
 static void gate_tokens(void *arg)
