@@ -8,8 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "arch/arch.h"
+#include "arch/sanitize.h"
 #include <weft/pool.h>
 
 #ifndef WEFT_USE_MALLOC
@@ -18,6 +19,8 @@
 #pragma weak dallocx
 #pragma weak mallctl
 #endif
+
+SANITIZE_OWNER_DATA_BEGIN
 
 static _Thread_local struct alloc_arena *bound_arena;
 
@@ -38,7 +41,7 @@ static void *arena_alloc(size_t align, size_t n)
     return aligned_alloc(align, (n + align - 1) & ~(align - 1));
 }
 
-void alloc_free(void *p)
+static void arena_free(void *p)
 {
     free(p);
 }
@@ -73,7 +76,7 @@ static void *arena_alloc(size_t align, size_t n)
     return mallocx(n, arena_flags() | MALLOCX_ALIGN(align));
 }
 
-void alloc_free(void *p)
+static void arena_free(void *p)
 {
     if (!p)
         return;
@@ -87,18 +90,41 @@ void alloc_free(void *p)
 
 #endif
 
-void *alloc_aligned(size_t align, size_t n)
+static void *checked_alloc(size_t align, size_t n)
 {
-    if (n == 0)
-        n = 1;
     if (n > PTRDIFF_MAX - align)
         return NULL;
-    return arena_alloc(align, n);
+    return arena_alloc(align, n ? n : 1);
+}
+
+void *alloc_aligned(size_t align, size_t n)
+{
+    sanitize_ignore_begin();
+    void *p = checked_alloc(align, n);
+    sanitize_ignore_end();
+    return p;
+}
+
+void *alloc_zeroed(size_t align, size_t n)
+{
+    sanitize_ignore_begin();
+    void *p = checked_alloc(align, n);
+    if (p)
+        memset(p, 0, n);
+    sanitize_ignore_end();
+    return p;
+}
+
+void alloc_free(void *p)
+{
+    sanitize_ignore_begin();
+    arena_free(p);
+    sanitize_ignore_end();
 }
 
 void *weft_alloc(size_t n)
 {
-    void *p = alloc_aligned(_Alignof(max_align_t), n);
+    void *p = checked_alloc(_Alignof(max_align_t), n);
     if (!p)
         errno = ENOMEM;
     return p;
@@ -106,5 +132,7 @@ void *weft_alloc(size_t n)
 
 void weft_free(void *p)
 {
-    alloc_free(p);
+    arena_free(p);
 }
+
+SANITIZE_OWNER_DATA_END

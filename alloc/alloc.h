@@ -18,6 +18,7 @@ void alloc_bind(struct alloc_arena *arena);
 
 /* n bytes aligned to align (a power of two); NULL: none to be had. Freed by alloc_free. */
 void *alloc_aligned(size_t align, size_t n);
+void *alloc_zeroed(size_t align, size_t n);
 void alloc_free(void *p);
 
 bool alloc_has_arenas(void);

@@ -25,6 +25,8 @@ struct depot {
 #define DEPOT_POINTER_BITS 48
 #define DEPOT_POINTER_MASK ((UINT64_C(1) << DEPOT_POINTER_BITS) - 1)
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static inline void depot_push(struct depot *d, struct depot_node *batch)
 {
     WEFT_ASSERT(((uintptr_t)batch & ~DEPOT_POINTER_MASK) == 0);
@@ -50,5 +52,7 @@ static inline struct depot_node *depot_pop(struct depot *d)
             return batch;
     }
 }
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -19,6 +19,8 @@ struct magazine {
     struct depot_node *spare; /* full, or NULL */
 };
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static inline void *magazine_get(struct magazine *m, struct depot *depot)
 {
     struct depot_node *node = m->top;
@@ -65,5 +67,7 @@ static inline void magazine_flush(struct magazine *m, struct depot *depot)
         depot_push(depot, m->spare);
     *m = (struct magazine){0};
 }
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -2,8 +2,6 @@
  * slab.c - getting objects of a slab class. */
 #include "alloc/slab.h"
 
-#include <string.h>
-
 #include "alloc/alloc.h"
 
 #ifdef WEFT_TEST_BUILD
@@ -12,9 +10,11 @@
 #define SLAB_BYTES ((size_t)64 << 10)
 #endif
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static struct slab *slab_new(struct slab_class *class)
 {
-    struct slab *slab = alloc_aligned(CACHE_LINE, SLAB_BYTES);
+    struct slab *slab = alloc_zeroed(CACHE_LINE, SLAB_BYTES);
     if (!slab)
         return NULL;
     slab->carved = CACHE_LINE;
@@ -35,7 +35,7 @@ static void *carve(struct slab_class *class, struct slab_cache *cache)
     }
     void *object = (char *)slab + slab->carved;
     slab->carved += class->object_bytes;
-    return memset(object, 0, class->object_bytes);
+    return object;
 }
 
 void *slab_get(struct slab_class *class, struct slab_cache *cache)
@@ -50,3 +50,5 @@ void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg)
         for (size_t at = CACHE_LINE; at < s->carved; at += class->object_bytes)
             fn((char *)s + at, arg);
 }
+
+SANITIZE_OWNER_DATA_END

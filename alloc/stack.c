@@ -25,6 +25,8 @@ struct stack_slab {
 
 static _Atomic(uint32_t) guards_split;
 
+SANITIZE_OWNER_DATA_BEGIN
+
 /* 0, or -ENOMEM. */
 static int guard(char *low)
 {
@@ -37,6 +39,14 @@ static int guard(char *low)
         os_write_stderr("weft: this kernel can't guard more stacks (MADV_GUARD_INSTALL needs Linux "
                         "6.13); further goroutines have no guard page\n");
     return 0;
+}
+
+static char *stack_map(size_t bytes)
+{
+    sanitize_ignore_begin();
+    char *p = os_map(bytes);
+    sanitize_ignore_end();
+    return p;
 }
 
 /* Make [low, low + bytes) a stack. NULL: no memory for its guard. */
@@ -61,7 +71,7 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
     if (!slab)
         return false;
     slab->bytes = n * class->bytes;
-    slab->base = os_map(slab->bytes);
+    slab->base = stack_map(slab->bytes);
     if (!slab->base) {
         alloc_free(slab);
         return false;
@@ -98,7 +108,7 @@ struct stack *stack_get(struct stack_class *class, struct stack_cache *cache)
 struct stack *stack_get_sized(size_t bytes)
 {
     bytes = (bytes + os_page() - 1) & ~(os_page() - 1);
-    char *low = os_map(bytes);
+    char *low = stack_map(bytes);
     if (!low)
         return NULL;
     struct stack *s = stack_make(low, bytes, false);
@@ -133,3 +143,5 @@ void stack_unmap_all(struct stack_class *class)
     atomic_store_relaxed(&class->carved, 0);
     atomic_store_relaxed(&class->depot.head, 0);
 }
+
+SANITIZE_OWNER_DATA_END

@@ -17,11 +17,33 @@
 
 #include "weft-config.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_TSAN 1
+#endif
+#endif
+
+/* The scheduler's own data belongs to whoever holds the M or the P, which to TSan, for which every
+ * goroutine is a thread, looks like sharing. Between these two lines plain accesses are not
+ * instrumented; atomics still are, and make the edges that user code relies on. */
+#if defined(WEFT_TSAN) && defined(__clang__)
+#define SANITIZE_OWNER_DATA_BEGIN                                                                  \
+    _Pragma("clang attribute push(__attribute__((no_sanitize(\"thread\"))), apply_to = function)")
+#define SANITIZE_OWNER_DATA_END _Pragma("clang attribute pop")
+#else
+#define SANITIZE_OWNER_DATA_BEGIN
+#define SANITIZE_OWNER_DATA_END
+#endif
+
+SANITIZE_OWNER_DATA_BEGIN
 #if defined(__x86_64__)
 #include "arch/x86_64/context.h"
 #else
 #error "weft has no port to this processor yet: see arch/arch.h for what one has to give"
 #endif
+SANITIZE_OWNER_DATA_END
 
 #define CACHE_LINE 64
 

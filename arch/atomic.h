@@ -46,14 +46,6 @@ void os_delay_point(void);
     (ATOMIC_POINT(), atomic_compare_exchange_strong_explicit(                                      \
                          (p), (expected), (v), memory_order_relaxed, memory_order_relaxed))
 
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_TSAN 1
-#endif
-#endif
-
 #ifdef WEFT_TSAN
 extern _Atomic(uint32_t) atomic_fence_word;
 #endif

@@ -23,6 +23,10 @@
 #endif
 #ifdef WEFT_TSAN
 #include <sanitizer/tsan_interface.h>
+void AnnotateIgnoreReadsBegin(const char *file, int line); /* in TSan's run-time library */
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
 #endif
 #ifdef WEFT_VALGRIND
 #include <valgrind/valgrind.h>
@@ -41,18 +45,6 @@
 #define SANITIZE_FRESH_STACKS false
 #endif
 
-/* The scheduler's own data belongs to whoever holds the M or the P, which to TSan, for which every
- * goroutine is a thread, looks like sharing. Between these two lines plain accesses are not
- * instrumented; atomics still are, and make the edges that user code relies on. */
-#if defined(WEFT_TSAN) && defined(__clang__)
-#define SANITIZE_OWNER_DATA_BEGIN                                                                  \
-    _Pragma("clang attribute push(__attribute__((no_sanitize(\"thread\"))), apply_to = function)")
-#define SANITIZE_OWNER_DATA_END _Pragma("clang attribute pop")
-#else
-#define SANITIZE_OWNER_DATA_BEGIN
-#define SANITIZE_OWNER_DATA_END
-#endif
-
 /* What a sanitizer keeps for one flow of control. */
 struct sanitize_fiber {
 #if defined(WEFT_TSAN)
@@ -65,6 +57,8 @@ struct sanitize_fiber {
     char empty_;
 #endif
 };
+
+SANITIZE_OWNER_DATA_BEGIN
 
 static inline void sanitize_fiber_init(struct sanitize_fiber *f, const void *low, size_t size)
 {
@@ -143,6 +137,24 @@ static inline void sanitize_acquire(void *p)
 #endif
 }
 
+/* Between these two, library functions that TSan watches (malloc, free, mmap, memset) are not taken
+ * for accesses by this goroutine; what they allocate has no history. */
+static inline void sanitize_ignore_begin(void)
+{
+#ifdef WEFT_TSAN
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+#endif
+}
+
+static inline void sanitize_ignore_end(void)
+{
+#ifdef WEFT_TSAN
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+#endif
+}
+
 static inline void sanitize_stack_register(void *low, void *high)
 {
 #ifdef WEFT_VALGRIND
@@ -161,5 +173,7 @@ static inline void sanitize_stack_recycle(void *low, size_t size)
     (void)low, (void)size;
 #endif
 }
+
+SANITIZE_OWNER_DATA_END
 
 #endif

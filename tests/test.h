@@ -68,6 +68,11 @@
 #define TEST_MS INT64_C(1000000)
 #define TEST_UNUSED __attribute__((unused))
 #define TEST_NOINLINE __attribute__((noinline))
+#if defined(__clang__)
+#define TEST_NO_TSAN __attribute__((no_sanitize("thread")))
+#else
+#define TEST_NO_TSAN __attribute__((no_sanitize_thread))
+#endif
 #define TEST_COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { TEST_EXIT_SKIP = 77 };

@@ -7,6 +7,8 @@
 
 #include "runtime/sched/sched.h"
 
+SANITIZE_OWNER_DATA_BEGIN
+
 void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
 {
     weft_deferred **list = sched_deferred();
@@ -38,3 +40,5 @@ void weft_goexit(void)
     fail_run_deferred();
     sched_exit();
 }
+
+SANITIZE_OWNER_DATA_END

@@ -40,7 +40,9 @@ void m_run_call(struct m *m)
     qsbr_offline();
 
     *m->errno_location = call->error;
+    sanitize_acquire(call);
     call->result = call->fn(call->arg);
+    sanitize_release(call);
     call->error = *m->errno_location;
 
     if (atomic_load_acquire(&m->orphan))
@@ -67,7 +69,9 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     struct blocking_call call = {.fn = fn, .arg = arg, .error = *m->errno_location, .g = g};
     m->call = &call;
     atomic_store_relaxed(&g->state, G_BLOCKING);
+    sanitize_release(&call);
     sched_switch_to_loop(m, g, NULL);
+    sanitize_acquire(&call);
     *m_self()->errno_location = call.error;
     return call.result;
 }

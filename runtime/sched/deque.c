@@ -6,6 +6,8 @@
 
 #include "alloc/alloc.h"
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static struct deque_array *array_new(uint64_t capacity)
 {
     if (capacity > (SIZE_MAX - sizeof(struct deque_array)) / sizeof(void *))
@@ -84,3 +86,5 @@ void *deque_steal_half(struct deque *from, struct deque *into, unsigned *stolen)
     *stolen = (unsigned)n;
     return first;
 }
+
+SANITIZE_OWNER_DATA_END

@@ -7,6 +7,8 @@
 
 #define STATUS_FATAL 2 /* Go's */
 
+SANITIZE_OWNER_DATA_BEGIN
+
 /* Of several that die at once the first reports; the others wait for the end. */
 _Noreturn void sched_die(const char *report)
 {
@@ -32,3 +34,5 @@ _Noreturn void sched_fatal(const char *text)
         snprintf(report, sizeof report, "fatal error: %s\n", text);
     sched_die(report);
 }
+
+SANITIZE_OWNER_DATA_END

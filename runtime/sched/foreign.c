@@ -54,10 +54,9 @@ static __attribute__((noinline)) struct foreign *foreign_make(void)
         records_free = f->next;
     pthread_mutex_unlock(&records_lock);
     if (!f) {
-        f = alloc_aligned(CACHE_LINE, (sizeof *f + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+        f = alloc_zeroed(CACHE_LINE, sizeof *f);
         if (!f)
             return NULL;
-        *f = (struct foreign){0};
     }
     if (!exit_key_made || pthread_setspecific(exit_key, f)) {
         foreign_release(f);

@@ -134,7 +134,7 @@ int weft_go_copy(weft_fn fn, const void *arg, size_t n)
     if (!g)
         return start_exit(foreign, -ENOMEM);
     g->arg = g->inline_arg;
-    if (n > INLINE_ARG_BYTES) {
+    if (n > INLINE_ARG_BYTES || SANITIZE_FRESH_STACKS) {
         g->copy = alloc_aligned(16, n);
         if (!g->copy) {
             g_discard(g);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * m.c - the life of a runtime thread. */
 #include <errno.h>
-#include <string.h>
 
 #include "runtime/sched/internal.h"
 
@@ -14,14 +13,12 @@ SANITIZE_OWNER_DATA_BEGIN
 struct m *m_new(void)
 {
     unsigned index = atomic_add_acq_rel(&sched.ms_made, 1);
-    struct m *m = index < THREADS_MAX ? alloc_aligned(CACHE_LINE, sizeof *m) : NULL;
+    struct m *m = index < THREADS_MAX ? alloc_zeroed(CACHE_LINE, sizeof *m) : NULL;
     if (!m)
         goto failed;
-    memset(m, 0, sizeof *m);
-    m->sightings = alloc_aligned(CACHE_LINE, sched.procs * sizeof *m->sightings);
+    m->sightings = alloc_zeroed(CACHE_LINE, sched.procs * sizeof *m->sightings);
     if (!m->sightings)
         goto failed;
-    memset(m->sightings, 0, sched.procs * sizeof *m->sightings);
     m->index = index;
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;

@@ -73,6 +73,7 @@ static inline __attribute__((always_inline)) void switch_from(struct m *m, struc
 {
     int saved_errno = *m->errno_location;
     uint16_t fp_control = arch_fp_control();
+    sanitize_release(&sched.main_stack); /* for weft_run, which returns after all of this */
     sanitize_leave(&from->fiber, fiber);
     m = arch_switch(&from->ctx, to, m);
     sanitize_arrive(&from->fiber);
@@ -290,6 +291,7 @@ static inline __attribute__((always_inline, noreturn)) void leave_to(struct m *m
                                                                      struct g *to)
 {
     g->exiting = true;
+    sanitize_release(&sched.main_stack);
     if (to) {
         g_becomes_current(m, to);
         m->prev = g;

@@ -24,6 +24,8 @@
 
 struct sched sched;
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static size_t whole_pages(size_t bytes)
 {
     return (bytes + os_page() - 1) & ~(os_page() - 1);
@@ -52,10 +54,9 @@ static unsigned choose_procs(int configured)
 
 static struct p *p_new(unsigned index)
 {
-    struct p *p = alloc_aligned(CACHE_LINE, sizeof *p);
+    struct p *p = alloc_zeroed(CACHE_LINE, sizeof *p);
     if (!p)
         return NULL;
-    memset(p, 0, sizeof *p);
     p->victims = alloc_aligned(_Alignof(unsigned), PROCS_MAX * sizeof *p->victims);
     if (!p->victims || deque_init(&p->runq, qsbr_retire)) {
         alloc_free(p->victims);
@@ -343,6 +344,7 @@ static int run(weft_fn fn, void *arg)
     foreign_shut();
     sysmon_stop();
     int left = join_ms();
+    sanitize_acquire(&sched.main_stack);
     take_down();
     return rc ? rc : left;
 }
@@ -403,3 +405,5 @@ void sched_timer_count(int delta)
     if (p)
         counter_add(&p->timers, delta);
 }
+
+SANITIZE_OWNER_DATA_END

@@ -4,6 +4,8 @@
 
 #include "runtime/sched/internal.h"
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static uint64_t sum(size_t offset)
 {
     uint64_t total = 0;
@@ -66,3 +68,5 @@ void weft_stats_read(weft_stats *out)
     out->timers = timers > 0 ? (uint64_t)timers : 0;
     stats_exit();
 }
+
+SANITIZE_OWNER_DATA_END

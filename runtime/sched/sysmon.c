@@ -6,7 +6,6 @@
  * every PERIOD_MIN_NS while some Ps run and some idle, slows down to PERIOD_MAX_NS while it finds
  * nothing, and sleeps without a timeout once all Ps have been idle for a while; whoever takes a P
  * then wakes it. */
-#include <string.h>
 
 #include "runtime/sched/internal.h"
 

@@ -29,6 +29,8 @@ static struct {
     bool laid_pin;
 } topo;
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static void filter(hwloc_topology_t t)
 {
     hwloc_topology_set_all_types_filter(t, HWLOC_TYPE_FILTER_KEEP_NONE);
@@ -201,3 +203,5 @@ void topology_unbind(struct m *m)
     if (m->bound != BOUND_TO_PROCESS && topo.real)
         bind_to(m, topo.process, BOUND_TO_PROCESS);
 }
+
+SANITIZE_OWNER_DATA_END

@@ -22,8 +22,12 @@ bool weft_feature(const char *name)
     return false;
 }
 
+SANITIZE_OWNER_DATA_BEGIN
+
 int weft_priv_proc(void)
 {
     struct m *m = m_self();
     return m && m->p ? (int)m->p->index : -1;
 }
+
+SANITIZE_OWNER_DATA_END

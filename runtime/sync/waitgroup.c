@@ -36,6 +36,8 @@ enum { KIND_PLAIN, KIND_TIMED };
 /* waiter.result */
 enum { RESULT_ZERO, RESULT_TIMEOUT };
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static _Atomic(uint64_t) *state_of(weft_waitgroup *wg)
 {
     return (_Atomic(uint64_t) *)&wg->state_;
@@ -231,6 +233,8 @@ int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
     waiter_put(w);
     return 0;
 }
+
+SANITIZE_OWNER_DATA_END
 
 struct task {
     weft_waitgroup *wg;

@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "alloc/alloc.h"
+#include "arch/arch.h"
 
 #define HEAP_ARITY 4
 #define HEAP_CAPACITY_MIN 16
+
+SANITIZE_OWNER_DATA_BEGIN
 
 static bool before(const struct heap_entry *a, const struct heap_entry *b)
 {
@@ -98,3 +101,5 @@ void heap_free(struct heap *h)
     alloc_free(h->entries);
     *h = (struct heap){0};
 }
+
+SANITIZE_OWNER_DATA_END

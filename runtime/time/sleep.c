@@ -42,6 +42,9 @@ void weft_sleep(int64_t ns)
 {
     if (ns <= 0)
         return;
-    int64_t now = os_now();
-    weft_sleep_until(ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER);
+    int64_t now = os_now(), deadline = ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+    if (deadline <= os_now())
+        weft_yield(); /* over already: who sleeps in a loop gives way all the same */
+    else
+        weft_sleep_until(deadline);
 }

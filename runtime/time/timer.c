@@ -20,7 +20,6 @@
  * Cost: arm 2 RMWs, cancel 2, fire 1. Rejected: a lock per P as Go has (a preempted holder stops
  * every arm and cancel). */
 #include <errno.h>
-#include <string.h>
 
 #include "alloc/alloc.h"
 #include "alloc/slab.h"
@@ -63,16 +62,17 @@ static struct slab_class timer_class = {
     .object_bytes = (sizeof(struct timer) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 };
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static struct timers *timers_here(void)
 {
     struct sched_timer_slot *slot = sched_timer_slot();
     struct timers *ts = slot ? slot->heap : NULL;
     if (likely(ts || !slot))
         return ts;
-    ts = alloc_aligned(CACHE_LINE, sizeof *ts);
+    ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
     if (!ts)
         return NULL;
-    memset(ts, 0, sizeof *ts);
     ts->slot = slot;
     return slot->heap = ts;
 }
@@ -236,3 +236,5 @@ __attribute__((constructor)) static void install(void)
     static const struct sched_timer_ops ops = {.run_due = run_due, .drop_all = drop_all};
     sched_set_timer_ops(&ops);
 }
+
+SANITIZE_OWNER_DATA_END

@@ -334,16 +334,18 @@ static void abandon_blocked(void *arg)
 
 TEST(blocked_goroutines_are_abandoned)
 {
-    /* Goal: main returning abandons goroutines in blocking sections: the run ends, another run works
-     * meanwhile, and when the kernel lets their threads go, these end without running on.
+    /* Goal: main returning abandons goroutines in blocking sections: the run ends without waiting for
+     * them, other runs work meanwhile, and when the kernel lets the threads go, these end without
+     * running on.
      * Method: three read an empty pipe; then a run; then three bytes; then the thread count. */
+    weft_config config = {.maxprocs = test_procs(2), .stop_ns = 60 * WEFT_SECOND};
     reset();
     atomic_store(&reads_returned, 0);
     REQUIRE(pipe2(pipe_fds, O_CLOEXEC) == 0);
     CHECK_EQ(test_run(small_run, NULL), 0);
     int threads = test_entries("/proc/self/task");
     int64_t begin = test_now();
-    CHECK_EQ(test_run(abandon_blocked, NULL), 0);
+    CHECK_EQ(test_run_config(abandon_blocked, NULL, &config), 0);
     CHECK_LT(test_now() - begin, 10000 * TEST_MS);
     CHECK_EQ(atomic_load(&reads_returned), 0);
     CHECK_EQ(test_run(small_run, NULL), 0);

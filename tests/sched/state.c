@@ -13,13 +13,14 @@
 
 /* ---- the places that a compiler must not see through ---- */
 
-static TEST_NOINLINE int errno_now(void)
+/* TSan takes errno of a thread for one variable, whichever goroutine it holds it for just now. */
+static TEST_NO_TSAN TEST_NOINLINE int errno_now(void)
 {
     __asm__ volatile("" ::: "memory");
     return errno;
 }
 
-static TEST_NOINLINE void set_errno(int value)
+static TEST_NO_TSAN TEST_NOINLINE void set_errno(int value)
 {
     __asm__ volatile("" ::: "memory");
     errno = value;
@@ -64,6 +65,9 @@ static TEST_NOINLINE uint64_t fp_controls(void)
     return (uint64_t)(mxcsr & ~UINT32_C(0x3f)) << 16 | x87;
 }
 
+/* Where the rounding mode stands in it. */
+#define ROUNDING_BITS (UINT64_C(0x6000) << 16 | 0x0c00)
+
 /* Flush denormals to zero, or not. */
 static TEST_NOINLINE void set_flush_to_zero(bool on)
 {
@@ -103,6 +107,8 @@ __asm__(".text\n"
         "  ret\n"
         ".size call_with_registers, .-call_with_registers\n");
 enum { REGISTERS = 18 };
+
+#define ROUNDING_BITS (UINT64_C(3) << 22)
 
 static TEST_NOINLINE uint64_t fp_controls(void)
 {
@@ -145,13 +151,20 @@ static TEST_NOINLINE void move(int me, int step)
 
 static void *return_own_errno(void *arg)
 {
-    errno = 0;
+    set_errno(0);
     return arg;
 }
 
 static int rounds(void)
 {
     int n = test_scale(2000);
+    return n < 40 ? 40 : n;
+}
+
+/* Moves take a time slice each where threads share a CPU. */
+static int move_rounds(void)
+{
+    int n = test_scale(300);
     return n < 40 ? 40 : n;
 }
 
@@ -193,7 +206,7 @@ static void errno_moves(void *arg)
     int me = (int)(intptr_t)arg;
     uint64_t self = weft_self();
     CHECK_EQ(errno_now(), 0);
-    for (int i = 0; i < rounds(); i++) {
+    for (int i = 0; i < move_rounds(); i++) {
         int thread = thread_now();
         set_errno(1000 * (me + 1) + i);
         move(me, i);
@@ -210,7 +223,7 @@ static void errno_moves(void *arg)
 static void errno_in_one_function(void *arg)
 {
     int me = (int)(intptr_t)arg;
-    for (int i = 0; i < rounds(); i++) {
+    for (int i = 0; i < move_rounds(); i++) {
         int wanted = 1000 * (me + 1) + i;
         set_errno(wanted);
         move(me, i);
@@ -276,7 +289,7 @@ TEST(errno_among_many_goroutines)
 
 static void *set_errno_in_section(void *arg)
 {
-    errno = (int)(intptr_t)arg;
+    set_errno((int)(intptr_t)arg);
     return NULL;
 }
 
@@ -347,7 +360,7 @@ static TEST_NOINLINE void check_registers(void (*fn)(void), uint64_t seed)
 static void registers_move(void *arg)
 {
     int me = (int)(intptr_t)arg;
-    for (int i = 0; i < rounds(); i++) {
+    for (int i = 0; i < move_rounds(); i++) {
         int thread = thread_now();
         check_registers(me ? move_1 : move_0, (uint64_t)(2 * i + me));
         atomic_fetch_add(&moves, thread != thread_now());
@@ -475,9 +488,8 @@ static void rounding_moves(void *arg)
 {
     int me = (int)(intptr_t)arg, mode = me ? FE_UPWARD : FE_DOWNWARD;
     fesetround(mode);
-    set_flush_to_zero(me);
     uint64_t controls = fp_controls();
-    for (int i = 0; i < rounds(); i++) {
+    for (int i = 0; i < move_rounds(); i++) {
         int thread = thread_now();
         move(me, i);
         CHECK_EQ(fegetround(), mode);
@@ -507,8 +519,9 @@ static void compute_thirds(void)
 
 TEST(the_rounding_mode_is_per_goroutine)
 {
-    /* Goal: rounding mode and denormal handling stay with the goroutine, across switches and moves;
-     * the caller of weft_run keeps its own. Method: goroutines with all four modes; 1/3 tells. */
+    /* Goal: the rounding mode, in all registers that hold it, stays with the goroutine, across
+     * switches and moves; the caller of weft_run keeps its own. Method: goroutines with all four
+     * modes; 1/3 tells. */
     reset();
     compute_thirds();
     uint64_t controls = fp_controls();
@@ -516,6 +529,38 @@ TEST(the_rounding_mode_is_per_goroutine)
     CHECK_EQ(test_run(rounding_pair, NULL), 0);
     if (test_procs(2) > 1)
         CHECK_GT(atomic_load(&moves), 0);
+    CHECK_EQ(fp_controls(), controls);
+}
+
+static void flushing_moves(void *arg)
+{
+    int me = (int)(intptr_t)arg;
+    set_flush_to_zero(me);
+    uint64_t controls = fp_controls() & ~ROUNDING_BITS;
+    for (int i = 0; i < move_rounds(); i++) {
+        move(me, i);
+        CHECK_EQ(fp_controls() & ~ROUNDING_BITS, controls);
+    }
+    atomic_fetch_add(&pair.turn, 1);
+    weft_priv_gate_open(&pair.gates[!me]);
+    weft_waitgroup_done(&all);
+}
+
+static void flushing_pair(void *arg)
+{
+    uint64_t controls = fp_controls();
+    (void)arg;
+    run_pair(flushing_moves);
+    CHECK_EQ(fp_controls(), controls);
+}
+
+TEST(the_other_fp_controls_are_per_goroutine)
+{
+    /* Goal: the rest of the FP controls, callee-saved by the ABI, stay with the goroutine too, e.g.
+     * flush-to-zero, which code built with -ffast-math sets. Method: a pair, one with, one without. */
+    reset();
+    uint64_t controls = fp_controls();
+    CHECK_EQ(test_run(flushing_pair, NULL), 0);
     CHECK_EQ(fp_controls(), controls);
 }
 

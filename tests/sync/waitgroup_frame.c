@@ -155,6 +155,51 @@ TEST(a_group_on_a_frame)
     CHECK_EQ(test_run(frames, NULL), 0);
 }
 
+/* ---- a waiter that gave up comes back, finds zero, frees ---- */
+
+static void spin_and_done(void *arg)
+{
+    for (volatile int spin = (int)(weft_now() % 512); spin > 0; spin--)
+        ;
+    weft_waitgroup_done(arg);
+}
+
+static void impatient_waiter(void *arg)
+{
+    struct ring ring = {0};
+    uint64_t seed = (uint64_t)(uintptr_t)arg;
+    for (int i = 0; i < 5 * rounds(); i++) {
+        weft_waitgroup *wg = calloc(1, sizeof(*wg));
+        weft_waitgroup_add(wg, 2);
+        CHECK_EQ(weft_go(spin_and_done, wg), 0);
+        CHECK_EQ(weft_go(i % 2 ? done : spin_and_done, wg), 0);
+        while (weft_waitgroup_wait_until(wg, weft_now() + (int64_t)(test_random(&seed) % 2048)) !=
+               0)
+            ;
+        bury(&ring, wg);
+    }
+    check_ring(&ring);
+    weft_waitgroup_done(&all);
+}
+
+static void impatient_waiters(void *arg)
+{
+    (void)arg;
+    all = (weft_waitgroup){0};
+    weft_waitgroup_add(&all, 3);
+    for (intptr_t i = 1; i <= 3; i++)
+        CHECK_EQ(weft_go(impatient_waiter, (void *)i), 0);
+    weft_waitgroup_wait(&all);
+}
+
+TEST(a_waiter_that_gave_up_may_free_it_later)
+{
+    /* Goal: a waiter times out while the last done releases it, asks again, finds zero, and frees the
+     * group: the done, which saw that somebody waited, must not look for him in it any more. Method:
+     * deadlines of 0 to 2 us about the time of two dones; wait again until the answer is 0. */
+    CHECK_EQ(test_run(impatient_waiters, NULL), 0);
+}
+
 /* ---- several waiters, the last frees ---- */
 
 struct shared {
