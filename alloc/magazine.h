@@ -21,36 +21,43 @@ struct magazine {
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static inline void *magazine_get(struct magazine *m, struct depot *depot)
+/* From the magazine in use, or NULL. */
+static inline void *magazine_get_hot(struct magazine *m)
 {
     struct depot_node *node = m->top;
-    if (unlikely(!node)) {
-        if (m->spare) {
-            node = m->spare;
-            m->spare = NULL;
-        } else {
-            node = depot_pop(depot);
-            if (!node)
-                return NULL;
-        }
-        m->count = node->count;
+    if (likely(node)) {
+        m->top = node->next;
+        m->count--;
     }
-    m->top = node->next;
-    m->count--;
     return node;
+}
+
+static inline void *magazine_get(struct magazine *m, struct depot *depot)
+{
+    if (unlikely(!m->top)) {
+        m->top = m->spare ? m->spare : depot_pop(depot);
+        m->spare = NULL;
+        m->count = m->top ? m->top->count : 0;
+    }
+    return magazine_get_hot(m);
+}
+
+/* The magazine in use is full: keep it as the spare, or hand the older spare on. */
+static __attribute__((noinline, unused)) void magazine_turn(struct magazine *m, struct depot *depot)
+{
+    m->top->count = m->count;
+    if (m->spare)
+        depot_push(depot, m->spare);
+    m->spare = m->top;
+    m->top = NULL;
+    m->count = 0;
 }
 
 static inline void magazine_put(struct magazine *m, struct depot *depot, void *object)
 {
     struct depot_node *node = object;
-    if (unlikely(m->count >= MAGAZINE_SIZE)) {
-        m->top->count = m->count;
-        if (m->spare)
-            depot_push(depot, m->spare);
-        m->spare = m->top;
-        m->top = NULL;
-        m->count = 0;
-    }
+    if (unlikely(m->count >= MAGAZINE_SIZE))
+        magazine_turn(m, depot);
     node->next = m->top;
     m->top = node;
     m->count++;

@@ -38,7 +38,7 @@ static void *carve(struct slab_class *class, struct slab_cache *cache)
     return object;
 }
 
-void *slab_get(struct slab_class *class, struct slab_cache *cache)
+void *slab_get_slow(struct slab_class *class, struct slab_cache *cache)
 {
     void *object = magazine_get(&cache->free, &class->depot);
     return likely(object) ? object : carve(class, cache);

@@ -23,9 +23,15 @@ struct slab_cache {
     struct slab *carving;
 };
 
+void *slab_get_slow(struct slab_class *class, struct slab_cache *cache);
+
 /* An object, or NULL without memory. Fresh ones are zero; others are as they were put, but for their
  * first sizeof(struct depot_node) bytes. */
-void *slab_get(struct slab_class *class, struct slab_cache *cache);
+static inline void *slab_get(struct slab_class *class, struct slab_cache *cache)
+{
+    void *object = magazine_get_hot(&cache->free);
+    return likely(object) ? object : slab_get_slow(class, cache);
+}
 
 static inline void slab_put(struct slab_class *class, struct slab_cache *cache, void *object)
 {

@@ -97,12 +97,12 @@ static struct stack *stack_carve(struct stack_class *class, struct stack_cache *
     return s;
 }
 
-struct stack *stack_get(struct stack_class *class, struct stack_cache *cache)
+struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache)
 {
     if (SANITIZE_FRESH_STACKS)
         return stack_get_sized(class->bytes);
-    struct depot_node *node = magazine_get(&cache->free, &class->depot);
-    return likely(node) ? container_of(node, struct stack, free) : stack_carve(class, cache);
+    struct stack *s = magazine_get(&cache->free, &class->depot);
+    return s ? s : stack_carve(class, cache);
 }
 
 struct stack *stack_get_sized(size_t bytes)
@@ -117,13 +117,8 @@ struct stack *stack_get_sized(size_t bytes)
     return s;
 }
 
-void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+void stack_unmap(struct stack *s)
 {
-    sanitize_stack_recycle(s->low, s->bytes);
-    if (likely(s->pooled)) {
-        magazine_put(&cache->free, &class->depot, &s->free);
-        return;
-    }
     if (!os_guard_is_cheap())
         atomic_add_relaxed(&guards_split, -1);
     os_unmap(s->low, s->bytes);

@@ -10,6 +10,7 @@
 #define WEFT_ALLOC_STACK_H
 
 #include "alloc/magazine.h"
+#include "arch/sanitize.h"
 
 struct stack {
     struct depot_node free; /* while it is free */
@@ -17,6 +18,8 @@ struct stack {
     size_t bytes;           /* guard included */
     bool pooled;            /* of the default size */
 };
+
+_Static_assert(offsetof(struct stack, free) == 0, "magazines hold the record itself");
 
 /* The first frame starts right below the record. */
 static inline void *stack_top(struct stack *s)
@@ -39,13 +42,28 @@ struct stack_cache {
     size_t slab_stacks; /* how many the next slab holds; doubles */
 };
 
+struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache);
+void stack_unmap(struct stack *s);
+
 /* A stack of the class's default size, or NULL without memory. */
-struct stack *stack_get(struct stack_class *class, struct stack_cache *cache);
+static inline struct stack *stack_get(struct stack_class *class, struct stack_cache *cache)
+{
+    struct stack *s = magazine_get_hot(&cache->free); /* `free` is its first member */
+    return likely(s) ? s : stack_get_slow(class, cache);
+}
 
 /* A stack of any size (rounded up to pages), or NULL without memory. */
 struct stack *stack_get_sized(size_t bytes);
 
-void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s);
+/* Nobody stands on it any more. */
+static inline void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+{
+    sanitize_stack_recycle(s->low, s->bytes);
+    if (likely(s->pooled))
+        magazine_put(&cache->free, &class->depot, s);
+    else
+        stack_unmap(s);
+}
 
 /* Unmap every stack of the class. None may be in use; the caller zeroes the caches. */
 void stack_unmap_all(struct stack_class *class);

@@ -94,4 +94,16 @@ static inline void *deque_pop(struct deque *d)
     }
 }
 
+/* The same where there are no thieves. */
+static inline void *deque_pop_unshared(struct deque *d)
+{
+    uint64_t head = atomic_load_relaxed(&d->head);
+    if (head == atomic_load_relaxed(&d->tail))
+        return NULL;
+    struct deque_array *a = atomic_load_relaxed(&d->array);
+    void *x = atomic_load_relaxed(&a->slots[head & a->mask]);
+    atomic_store_relaxed(&d->head, head + 1);
+    return x;
+}
+
 #endif

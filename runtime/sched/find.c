@@ -14,7 +14,7 @@
  * shared out, 20 when not). So a thief whose loot lasted less than STEAL_PAYS_NS leaves queues alone
  * for a while, twice as long each time, and is no reason to be woken again soon (m_hunt_ended). The
  * queue's own M is awake meanwhile; if it is not, because a goroutine computes, sysmon finds out. */
-#include "runtime/sched/internal.h"
+#include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -166,16 +166,11 @@ static struct g *steal(struct m *m, bool next_too)
     return NULL;
 }
 
-static struct g *take_next(struct p *p)
-{
-    return atomic_load_relaxed(&p->next) ? atomic_swap_acq_rel(&p->next, NULL) : NULL;
-}
-
 static struct g *take_local(struct p *p, bool queue_first)
 {
-    struct g *g = queue_first ? deque_pop(&p->runq) : take_next(p);
+    struct g *g = queue_first ? runq_take_queued(p) : runq_take_next(p);
     if (!g)
-        g = queue_first ? take_next(p) : deque_pop(&p->runq);
+        g = queue_first ? runq_take_next(p) : runq_take_queued(p);
     return g;
 }
 

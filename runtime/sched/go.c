@@ -7,172 +7,196 @@
 #include <errno.h>
 #include <string.h>
 
-#include "runtime/sched/internal.h"
+#include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
 #define COPY_BYTES_MAX ((size_t)64 << 10)
 
-static inline uint64_t next_id(struct p *p)
+static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    if (unlikely(p->id_next == p->id_end)) {
-        p->id_next = atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
-        p->id_end = p->id_next + ID_BLOCK;
-    }
-    return p->id_next++;
-}
-
-static inline void g_init(struct g *g, weft_fn fn, void *arg)
-{
+    atomic_store_relaxed(&g->on_cpu, 0);
+    atomic_store_relaxed(&g->state, G_ALIVE);
+    g->fp_control = arch_fp_control();
     g->fn = fn;
     g->arg = arg;
+    g->id = id;
+    g->waiter.g = g;
     g->deferred = NULL;
     g->copy = NULL;
     g->exiting = false;
     g->name[0] = '\0';
-    g->fp_control = arch_fp_control();
-    g->waiter.g = g;
-    atomic_store_relaxed(&g->on_cpu, 0);
-    atomic_store_relaxed(&g->state, G_RUNNABLE);
 }
 
-/* A descriptor from this P, or by way of the foreign thread's record. NULL without memory. */
-struct g *g_new(weft_fn fn, void *arg)
+static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
 {
-    struct m *m = m_self();
-    struct g *g;
-    if (likely(m && m->p)) {
-        g = slab_get(&sched.g_class, &m->p->gs);
-        if (unlikely(!g))
-            return NULL;
-        g->id = next_id(m->p);
-    } else {
-        g = foreign_g();
-        if (!g)
-            return NULL;
-        g->id = atomic_add_relaxed(&sched.ids, 1) + 1;
-    }
-    g_init(g, fn, arg);
+    p->id_next = atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+    p->id_end = p->id_next + ID_BLOCK;
+    return p->id_next++;
+}
+
+static inline struct g *g_new_here(struct p *p, weft_fn fn, void *arg)
+{
+    struct g *g = slab_get(&sched.g_class, &p->gs);
+    if (likely(g))
+        g_init(g, likely(p->id_next != p->id_end) ? p->id_next++ : next_id_block(p), fn, arg);
     return g;
 }
 
-void g_free(struct p *p, struct g *g)
+struct g *g_new(struct p *p, weft_fn fn, void *arg)
 {
-    if (unlikely(g->copy))
-        alloc_free(g->copy);
-    atomic_store_relaxed(&g->state, G_FREE);
-    slab_put(&sched.g_class, &p->gs, g);
+    if (likely(p))
+        return g_new_here(p, fn, arg);
+    struct g *g = foreign_g();
+    if (g)
+        g_init(g, atomic_add_relaxed(&sched.ids, 1) + 1, fn, arg);
+    return g;
+}
+
+static struct p *p_here(void)
+{
+    struct m *m = m_self();
+    return likely(m) ? m->p : NULL;
 }
 
 /* One that was never launched. */
-static void g_discard(struct g *g)
+static void g_discard(struct p *p, struct g *g)
 {
-    struct m *m = m_self();
-    if (m && m->p)
-        g_free(m->p, g);
+    if (p)
+        g_free(p, g);
     else
         foreign_g_free(g);
 }
 
-/* Make a new goroutine runnable. */
-static inline void g_launch(struct g *g)
+static inline void g_launch_here(struct m *m, struct g *g)
 {
     sanitize_release(g);
-    struct m *m = m_self();
-    if (likely(m && m->p)) {
-        counter_add(&m->p->started, 1);
-        runq_push_next(m->p, g);
-        if (unlikely(atomic_load_relaxed(&sched.word) & WORD_STOP) && m->g)
-            sched_abandon();
+    counter_add(&m->p->started, 1);
+    runq_push_next(m->p, g);
+    if (unlikely(atomic_load_relaxed(&sched.word) & WORD_STOP) && m->g)
+        sched_abandon();
+}
+
+/* Make a new goroutine runnable. */
+static void g_launch(struct p *p, struct g *g)
+{
+    if (p) {
+        g_launch_here(m_self(), g);
         return;
     }
+    sanitize_release(g);
     atomic_add_relaxed(&sched.foreign_started, 1);
     sched_inject(g);
 }
 
-/* Between these two the run doesn't end under a foreign thread; goroutines are part of the run. */
-static inline int start_enter(bool *foreign)
+/* Where a new goroutine starts: on this P, or (*p NULL) in the run in progress, which does not end
+ * before start_leave. */
+static int start_enter(struct p **p)
 {
-    struct m *m = m_self();
-    *foreign = !(m && m->p);
-    return likely(!*foreign) || foreign_enter() ? 0 : -ESRCH;
+    *p = p_here();
+    return *p || foreign_enter() ? 0 : -ESRCH;
 }
 
-static inline int start_exit(bool foreign, int rc)
+static int start_leave(struct p *p, int rc)
 {
-    if (unlikely(foreign))
+    if (!p)
         foreign_exit();
     return rc;
 }
 
-int weft_go(weft_fn fn, void *arg)
+static __attribute__((noinline)) int go_foreign(weft_fn fn, void *arg)
 {
-    bool foreign;
-    if (unlikely(!fn))
-        return -EINVAL;
-    int rc = start_enter(&foreign);
-    if (unlikely(rc))
-        return rc;
-    struct g *g = g_new(fn, arg);
-    if (unlikely(!g))
-        return start_exit(foreign, -ENOMEM);
-    g_launch(g);
-    return start_exit(foreign, 0);
+    if (!foreign_enter())
+        return -ESRCH;
+    struct g *g = g_new(NULL, fn, arg);
+    if (g)
+        g_launch(NULL, g);
+    foreign_exit();
+    return g ? 0 : -ENOMEM;
 }
 
-int weft_go_copy(weft_fn fn, const void *arg, size_t n)
+int weft_go(weft_fn fn, void *arg)
 {
-    bool foreign;
-    if (!fn || (!arg && n > 0))
+    struct m *m = m_self();
+    if (unlikely(!fn))
         return -EINVAL;
-    if (n > COPY_BYTES_MAX)
-        return -E2BIG;
-    int rc = start_enter(&foreign);
-    if (rc)
-        return rc;
-    struct g *g = g_new(fn, NULL);
-    if (!g)
-        return start_exit(foreign, -ENOMEM);
+    if (unlikely(!m || !m->p))
+        return go_foreign(fn, arg);
+    struct g *g = g_new_here(m->p, fn, arg);
+    if (unlikely(!g))
+        return -ENOMEM;
+    g_launch_here(m, g);
+    return 0;
+}
+
+/* g->arg becomes a copy of arg. 0 or -ENOMEM. */
+static int copy_arg(struct g *g, const void *arg, size_t n)
+{
     g->arg = g->inline_arg;
     if (n > INLINE_ARG_BYTES || SANITIZE_FRESH_STACKS) {
         g->copy = alloc_aligned(16, n);
-        if (!g->copy) {
-            g_discard(g);
-            return start_exit(foreign, -ENOMEM);
-        }
+        if (!g->copy)
+            return -ENOMEM;
         g->arg = g->copy;
     }
     if (n > 0)
         memcpy(g->arg, arg, n);
-    g_launch(g);
-    return start_exit(foreign, 0);
+    return 0;
+}
+
+int weft_go_copy(weft_fn fn, const void *arg, size_t n)
+{
+    struct p *p;
+    if (!fn || (!arg && n > 0))
+        return -EINVAL;
+    if (n > COPY_BYTES_MAX)
+        return -E2BIG;
+    int rc = start_enter(&p);
+    if (rc)
+        return rc;
+    struct g *g = g_new(p, fn, NULL);
+    if (!g)
+        return start_leave(p, -ENOMEM);
+    rc = copy_arg(g, arg, n);
+    if (rc)
+        g_discard(p, g);
+    else
+        g_launch(p, g);
+    return start_leave(p, rc);
+}
+
+/* A stack of its own size, mapped now, so that the caller learns of it when there is no room. */
+static int own_stack(struct g *g, size_t bytes)
+{
+    if (bytes == 0 || bytes == sched.stack_class.bytes)
+        return 0;
+    g->stack = stack_get_sized(bytes);
+    if (!g->stack)
+        return -ENOMEM;
+    g_prepare(g);
+    return 0;
 }
 
 int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
 {
-    bool foreign;
+    struct p *p;
     size_t stack_bytes = options ? options->stack_size : 0;
     if (!fn || (stack_bytes && (stack_bytes < STACK_BYTES_MIN || stack_bytes > STACK_BYTES_MAX)))
         return -EINVAL;
-    int rc = start_enter(&foreign);
+    int rc = start_enter(&p);
     if (rc)
         return rc;
-    struct g *g = g_new(fn, arg);
+    struct g *g = g_new(p, fn, arg);
     if (!g)
-        return start_exit(foreign, -ENOMEM);
+        return start_leave(p, -ENOMEM);
     if (options && options->name)
         strncat(g->name, options->name, NAME_BYTES - 1);
-    if (stack_bytes && stack_bytes != sched.stack_class.bytes) {
-        /* Mapped now, so that the caller learns of it when there is no room. */
-        g->stack = stack_get_sized(stack_bytes);
-        if (!g->stack) {
-            g_discard(g);
-            return start_exit(foreign, -ENOMEM);
-        }
-        g_prepare(g);
-    }
-    g_launch(g);
-    return start_exit(foreign, 0);
+    rc = own_stack(g, stack_bytes);
+    if (rc)
+        g_discard(p, g);
+    else
+        g_launch(p, g);
+    return start_leave(p, rc);
 }
 
 uint64_t weft_self(void)

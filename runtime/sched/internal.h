@@ -8,7 +8,9 @@
  *                        ^  ^              |  |
  *                        |  '----yield-----'  '--waiter_wait--> PARKED
  *                        '------------------waiter_wake------------'
- * Owner: RUNNABLE the queue that holds it; RUNNING its M; PARKED whoever may take its waiter.
+ * Owner: RUNNABLE the queue that holds it; RUNNING its M; PARKED whoever may take its waiter. The state
+ * word keeps only what a report can't tell otherwise (G_FREE, and G_PARKED from waiter_wait until the
+ * goroutine runs on); RUNNING is on_cpu, the rest RUNNABLE.
  *
  * on_cpu is a second, shorter state: set by the M that starts to run a G, cleared by whatever runs
  * next on that M, once the stack is no longer in use. A G can be RUNNABLE and in a queue while on_cpu
@@ -43,8 +45,7 @@
 
 enum g_state {
     G_FREE,
-    G_RUNNABLE,
-    G_RUNNING,
+    G_ALIVE, /* runnable or running */
     G_PARKED,
     G_BLOCKING,
 };
@@ -86,6 +87,7 @@ struct p {
     _Alignas(CACHE_LINE) _Atomic(struct g *) next; /* thieves may take it, by CAS */
     _Atomic(uint32_t) tick;                        /* picks so far; thieves read it */
     _Atomic(uint32_t) slow_tick;                   /* the next slow pick comes at this tick */
+    bool solo;                   /* the only P of this run: nobody steals */
     uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
     uint64_t id_next, id_end;
     struct slab_cache gs, waiters;
@@ -199,14 +201,12 @@ static inline struct m *m_self(void)
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 
-/* park.c: queues of a P */
-void runq_push_tail(struct p *p, struct g *g);
-void runq_push_next(struct p *p, struct g *g); /* and wake somebody, maybe */
+/* injection.c */
 void injection_push(struct g *g);
-bool injection_take(struct p *p); /* all of it, to the tail */
-void sched_inject(struct g *g);   /* injection_push, and wake somebody, maybe */
+void injection_take(struct p *p);
+void sched_inject(struct g *g);
 
-/* park.c: switching */
+/* park.c */
 void g_prepare(struct g *g);
 void sched_arrive(struct m *m);             /* the first thing after any switch */
 void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back when it gave way */
@@ -215,8 +215,16 @@ _Noreturn void sched_goroutine_entry(void *m);
 _Noreturn void sched_abandon(void);
 
 /* go.c */
-struct g *g_new(weft_fn fn, void *arg);
-void g_free(struct p *p, struct g *g);
+struct g *g_new(struct p *p, weft_fn fn, void *arg); /* p NULL: by way of the foreign thread's cache */
+
+/* Back to the P's cache. Its stack is gone already. */
+static inline void g_free(struct p *p, struct g *g)
+{
+    if (unlikely(g->copy))
+        alloc_free(g->copy);
+    atomic_store_relaxed(&g->state, G_FREE);
+    slab_put(&sched.g_class, &p->gs, g);
+}
 
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */

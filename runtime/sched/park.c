@@ -6,7 +6,7 @@
  * a slow pick) it switches to the scheduler's stack, which may search, steal, spin and sleep.
  *
  *   on_cpu: set by who switches to a goroutine; cleared by sched_arrive, the first thing that runs
- *   after any switch, with a release that pairs with the acquire in pick_local() and find_runnable():
+ *   after any switch, with a release that pairs with the acquire in runq_pick() and find_runnable():
  *   a picker that sees it clear sees all that the goroutine left on its stack and in its context.
  *
  * An exiting goroutine can't free the stack it stands on: sched_arrive does, on the next stack. But a
@@ -14,7 +14,7 @@
  *
  * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
  * (which is also the wake-up's full fence on x86); exit into a fresh goroutine 1 RMW, no switch. */
-#include "runtime/sched/internal.h"
+#include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -42,7 +42,6 @@ static inline void g_becomes_current(struct m *m, struct g *g)
         g_take_stack(m->p, g);
     m->g = g;
     atomic_store_relaxed(&g->on_cpu, 1);
-    atomic_store_relaxed(&g->state, G_RUNNING);
 }
 
 /* The goroutine that ran here before has left its stack for good. */
@@ -110,30 +109,6 @@ void sched_run_g(struct m *m, struct g *g)
     sched_arrive(back);
 }
 
-/* Take a successor that can be switched to at once. */
-static inline struct g *pick_local(struct p *p)
-{
-    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
-    if (unlikely(tick == atomic_load_relaxed(&p->slow_tick)))
-        return NULL;
-    atomic_store_relaxed(&p->tick, tick);
-    struct g *g = atomic_load_relaxed(&p->next);
-    if (g)
-        g = atomic_swap_acq_rel(&p->next, NULL); /* a thief may have been faster */
-    if (!g)
-        g = deque_pop(&p->runq);
-    if (g && unlikely(atomic_load_acquire(&g->on_cpu))) {
-        runq_push_tail(p, g); /* still switching out elsewhere: never wait for it here */
-        return NULL;
-    }
-    return g;
-}
-
-static inline bool slow_pick_is_due(struct p *p)
-{
-    return atomic_load_relaxed(&p->tick) + 1 == atomic_load_relaxed(&p->slow_tick);
-}
-
 void weft_yield(void)
 {
     struct m *m = m_self();
@@ -141,13 +116,11 @@ void weft_yield(void)
         os_yield();
         return;
     }
-    struct g *g = m->g, *to = pick_local(m->p);
+    struct g *g = m->g, *to = runq_pick(m->p);
     if (likely(to)) {
-        atomic_store_relaxed(&g->state, G_RUNNABLE);
         runq_push_tail(m->p, g);
         g_switch(m, g, to);
-    } else if (slow_pick_is_due(m->p)) {
-        atomic_store_relaxed(&g->state, G_RUNNABLE);
+    } else if (runq_slow_pick_is_due(m->p)) {
         runq_push_tail(m->p, g);
         sched_switch_to_loop(m, g, g);
     }
@@ -175,74 +148,15 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
     }
     struct m *m = m_self();
     counter_add(&m->p->parks, 1);
-    /* Whoever wakes us doesn't touch these; who runs us does, after on_cpu is clear. */
     atomic_store_relaxed(&g->reason, (uint8_t)reason);
     atomic_store_relaxed(&g->state, G_PARKED);
-    struct g *to = pick_local(m->p);
+    struct g *to = runq_pick(m->p);
     if (likely(to))
         g_switch(m, g, to);
     else
         sched_switch_to_loop(m, g, g);
+    atomic_store_relaxed(&g->state, G_ALIVE);
     sanitize_acquire(w);
-}
-
-/* After work was published: see to it that it doesn't wait while a processor is idle. The fence pairs
- * with the one in p_release(): either we see that the P is idle, or its M sees the work. */
-static inline void wake_check(struct p *p)
-{
-    atomic_fence_after_rmw(); /* [WAKE-1] */
-    uint64_t word = atomic_load_relaxed(&sched.word);
-    if (unlikely((word & WORD_IDLE_MASK) && !(word & WORD_SPIN_MASK)))
-        wake_slow(p);
-}
-
-void runq_push_tail(struct p *p, struct g *g)
-{
-    if (unlikely(deque_push(&p->runq, g)))
-        injection_push(g); /* the queue can't grow; that one needs no memory */
-}
-
-void runq_push_next(struct p *p, struct g *g)
-{
-    struct g *displaced = atomic_swap_acq_rel(&p->next, g);
-    if (displaced)
-        runq_push_tail(p, displaced);
-    wake_check(p);
-}
-
-void injection_push(struct g *g)
-{
-    g->next = atomic_load_relaxed(&sched.injected);
-    while (!atomic_cas_acq_rel(&sched.injected, &g->next, g))
-        ;
-}
-
-bool injection_take(struct p *p)
-{
-    if (likely(!atomic_load_relaxed(&sched.injected)))
-        return false;
-    struct g *newest = atomic_swap_acq_rel(&sched.injected, NULL), *oldest = NULL;
-    while (newest) {
-        struct g *g = newest;
-        newest = g->next;
-        g->next = oldest;
-        oldest = g;
-    }
-    if (!oldest)
-        return false;
-    while (oldest) {
-        struct g *g = oldest;
-        oldest = g->next;
-        runq_push_tail(p, g);
-    }
-    return true;
-}
-
-void sched_inject(struct g *g)
-{
-    injection_push(g);
-    atomic_fence_after_rmw(); /* [WAKE-1] */
-    wake_one(NULL);
 }
 
 static void wake_foreign(struct g *g)
@@ -317,7 +231,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     }
     if (unlikely(sched.main_gone) && weft_num_goroutine() == 0)
         sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
-    struct g *to = pick_local(p);
+    struct g *to = runq_pick(p);
     if (!SANITIZE_FIBERS && to && !to->stack && g->stack->pooled) {
         to->stack = g->stack;
         g->stack = NULL;

@@ -96,6 +96,7 @@ static int make_ps(unsigned procs)
         if (!sched.ps[i] && !(sched.ps[i] = p_new(i)))
             return -ENOMEM;
         p_reset(sched.ps[i]);
+        sched.ps[i]->solo = procs == 1;
     }
     return 0;
 }
@@ -160,10 +161,7 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
         sched.main_stack = stack_get_sized(os_stack_limit());
     if (!sched.main_stack)
         return NULL;
-    struct m starter = {.p = p}; /* the P is ours until its M starts */
-    tls_m = &starter;
-    struct g *g = g_new(fn, arg);
-    tls_m = NULL;
+    struct g *g = g_new(p, fn, arg);
     if (!g)
         return NULL;
     g->stack = sched.main_stack;

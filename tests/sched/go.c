@@ -172,14 +172,13 @@ static TEST_NOINLINE void look_at_copy(unsigned char *copy, size_t size)
     {                                                                                              \
         look_at_copy(arg, copy_sizes[index]);                                                      \
     }
-COPY_TAKER(0)
-COPY_TAKER(1)
-COPY_TAKER(2)
-COPY_TAKER(3) COPY_TAKER(4) COPY_TAKER(5) COPY_TAKER(6) COPY_TAKER(7) COPY_TAKER(8) COPY_TAKER(9)
-    COPY_TAKER(10) COPY_TAKER(11) COPY_TAKER(12) static const weft_fn copy_takers[] = {
-        copy_taker_0,  copy_taker_1,  copy_taker_2, copy_taker_3, copy_taker_4,
-        copy_taker_5,  copy_taker_6,  copy_taker_7, copy_taker_8, copy_taker_9,
-        copy_taker_10, copy_taker_11, copy_taker_12};
+/* clang-format off */
+COPY_TAKER(0) COPY_TAKER(1) COPY_TAKER(2) COPY_TAKER(3) COPY_TAKER(4) COPY_TAKER(5) COPY_TAKER(6)
+COPY_TAKER(7) COPY_TAKER(8) COPY_TAKER(9) COPY_TAKER(10) COPY_TAKER(11) COPY_TAKER(12)
+static const weft_fn copy_takers[] = {
+    copy_taker_0, copy_taker_1, copy_taker_2, copy_taker_3, copy_taker_4, copy_taker_5, copy_taker_6,
+    copy_taker_7, copy_taker_8, copy_taker_9, copy_taker_10, copy_taker_11, copy_taker_12};
+/* clang-format on */
 _Static_assert(TEST_COUNT_OF(copy_takers) == TEST_COUNT_OF(copy_sizes), "one taker a size");
 
 static void copy_nothing(void *arg)

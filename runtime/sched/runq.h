@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * runq.h - the queues of a P, as its holder uses them: `next`, then the deque.
+ *
+ * weft_go and single wake-ups go to `next`; who stood there goes to the deque's tail. `next` inherits
+ * the time slice: picks take it first, but every SLOW_PICK_EVERY-th is a slow pick, made on the
+ * scheduler's stack, where the deque comes first.
+ *
+ * Only the holder fills `next`; thieves only empty it, by a CAS. With one P there are no thieves, and
+ * the holder does without RMWs (p->solo).
+ *
+ * Cost: push_next 1 RMW, which is also the wake-up's full fence; push_tail 0; pick 1. Solo: 0, 0, 0. */
+#ifndef WEFT_SCHED_RUNQ_H
+#define WEFT_SCHED_RUNQ_H
+
+#include "runtime/sched/internal.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+static inline void runq_push_tail(struct p *p, struct g *g)
+{
+    if (unlikely(deque_push(&p->runq, g)))
+        injection_push(g); /* the queue can't grow; that one needs no memory */
+}
+
+/* After work was published: see to it that it doesn't wait while a processor is idle. The fence pairs
+ * with the one in p_release(): either we see that the P is idle, or its M sees the work. */
+static inline void wake_check(struct p *p)
+{
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    if (unlikely((word & WORD_IDLE_MASK) && !(word & WORD_SPIN_MASK)))
+        wake_slow(p);
+}
+
+/* Make g the next to run here, and wake somebody, maybe. */
+static inline void runq_push_next(struct p *p, struct g *g)
+{
+    struct g *displaced = atomic_load_relaxed(&p->next);
+    if (p->solo)
+        atomic_store_relaxed(&p->next, g);
+    else
+        displaced = atomic_swap_acq_rel(&p->next, g);
+    if (displaced)
+        runq_push_tail(p, displaced);
+    if (!p->solo)
+        wake_check(p);
+}
+
+static inline struct g *runq_take_next(struct p *p)
+{
+    struct g *g = atomic_load_relaxed(&p->next);
+    if (!g)
+        return NULL;
+    if (!p->solo)
+        return atomic_swap_acq_rel(&p->next, NULL); /* a thief may have been faster */
+    atomic_store_relaxed(&p->next, NULL);
+    return g;
+}
+
+static inline struct g *runq_take_queued(struct p *p)
+{
+    return p->solo ? deque_pop_unshared(&p->runq) : deque_pop(&p->runq);
+}
+
+static inline bool runq_slow_pick_is_due(struct p *p)
+{
+    return atomic_load_relaxed(&p->tick) + 1 == atomic_load_relaxed(&p->slow_tick);
+}
+
+/* Take a successor that can be switched to at once; NULL: none, or a slow pick is due. */
+static inline struct g *runq_pick(struct p *p)
+{
+    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
+    if (unlikely(tick == atomic_load_relaxed(&p->slow_tick)))
+        return NULL;
+    atomic_store_relaxed(&p->tick, tick);
+    struct g *g = runq_take_next(p);
+    if (!g)
+        g = runq_take_queued(p);
+    if (g && unlikely(atomic_load_acquire(&g->on_cpu))) {
+        runq_push_tail(p, g); /* still switching out elsewhere: never wait for it here */
+        return NULL;
+    }
+    return g;
+}
+
+SANITIZE_OWNER_DATA_END
+
+#endif
