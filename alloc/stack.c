@@ -124,6 +124,15 @@ void stack_unmap(struct stack *s)
     os_unmap(s->low, s->bytes);
 }
 
+bool stack_class_contains(struct stack_class *class, const void *p)
+{
+    struct stack_slab *s = atomic_load_acquire(&class->slabs);
+    for (; s; s = s->next)
+        if ((const char *)p >= s->base && (const char *)p < s->base + s->bytes)
+            return true;
+    return false;
+}
+
 void stack_unmap_all(struct stack_class *class)
 {
     struct stack_slab *slab = atomic_swap_acq_rel(&class->slabs, NULL);

@@ -65,6 +65,9 @@ static inline void stack_put(struct stack_class *class, struct stack_cache *cach
         stack_unmap(s);
 }
 
+/* Whether p lies in a stack of the class, in use or not. */
+bool stack_class_contains(struct stack_class *class, const void *p);
+
 /* Unmap every stack of the class. None may be in use; the caller zeroes the caches. */
 void stack_unmap_all(struct stack_class *class);
 

@@ -34,7 +34,8 @@ typedef struct weft_config {
  * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
 WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
 
-/* Start a goroutine that runs fn(arg).
+/* Start a goroutine that runs fn(arg). errno and the rounding mode are per goroutine, the latter inherited
+ * from the caller; other floating-point controls (flush-to-zero) are those of weft_run's caller.
  *   fn   called once, on a stack of config.stack_size bytes; returning ends the goroutine.
  *   arg  passed through; stays the caller's.
  * Returns 0, -EINVAL (fn NULL), -ENOMEM, or -ESRCH when no weft_run is in progress. Any thread.

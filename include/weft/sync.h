@@ -12,8 +12,7 @@ WEFT_BEGIN_DECLS
  * waits have returned, and may vanish (a frame that returns) once nobody will call it again: the
  * done that brings the count to zero doesn't touch it afterwards. */
 typedef struct weft_waitgroup {
-    uint64_t state_; /* weft's: count and a flag */
-    void *waiters_;  /* weft's: who waits */
+    uint64_t state_; /* weft's: the count, and who waits */
 } weft_waitgroup;
 
 /* Add delta, which may be negative, to the count. At zero all waiters go on.
@@ -26,7 +25,7 @@ WEFT_API void weft_waitgroup_done(weft_waitgroup *wg);
 /* Wait until the count is zero. Any thread; a foreign one blocks on a futex. */
 WEFT_API void weft_waitgroup_wait(weft_waitgroup *wg);
 
-/* As wait, but not beyond a deadline (a value of weft_now()): 0, or -ETIMEDOUT. A count that is
+/* As wait, but not beyond a deadline (a value of weft_now()): 0, -ETIMEDOUT, or -ENOMEM. A count that is
  * zero already gives 0 whatever the deadline. */
 WEFT_API int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline);
 

@@ -109,9 +109,10 @@ void foreign_g_free(struct g *g)
 struct waiter *foreign_waiter(void)
 {
     struct foreign *f = foreign_self();
-    if (!f)
+    if (!f || (!f->waiter.name && waiter_register(&f->waiter)))
         return NULL;
     f->waiter.g = NULL;
+    f->waiter.cancellable = false;
     atomic_store_relaxed(&f->waiter.futex, 0);
     return &f->waiter;
 }

@@ -22,6 +22,7 @@ static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
     g->arg = arg;
     g->id = id;
     g->waiter.g = g;
+    g->waiter.cancellable = false;
     g->deferred = NULL;
     g->copy = NULL;
     g->exiting = false;
@@ -38,8 +39,12 @@ static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
 static inline struct g *g_new_here(struct p *p, weft_fn fn, void *arg)
 {
     struct g *g = slab_get(&sched.g_class, &p->gs);
-    if (likely(g))
-        g_init(g, likely(p->id_next != p->id_end) ? p->id_next++ : next_id_block(p), fn, arg);
+    if (unlikely(!g || (!g->waiter.name && waiter_register(&g->waiter)))) {
+        if (g)
+            slab_put(&sched.g_class, &p->gs, g);
+        return NULL;
+    }
+    g_init(g, likely(p->id_next != p->id_end) ? p->id_next++ : next_id_block(p), fn, arg);
     return g;
 }
 
@@ -48,6 +53,10 @@ struct g *g_new(struct p *p, weft_fn fn, void *arg)
     if (likely(p))
         return g_new_here(p, fn, arg);
     struct g *g = foreign_g();
+    if (g && !g->waiter.name && waiter_register(&g->waiter)) {
+        foreign_g_free(g);
+        return NULL;
+    }
     if (g)
         g_init(g, atomic_add_relaxed(&sched.ids, 1) + 1, fn, arg);
     return g;

@@ -37,7 +37,7 @@
 #define THREADS_MAX 10000 /* Go's default */
 #define ID_BLOCK 256
 #define NAME_BYTES 32
-#define INLINE_ARG_BYTES 64
+#define INLINE_ARG_BYTES 48
 #define STEAL_NEXT_AFTER_NS 20000
 #define STACK_BYTES_DEFAULT ((size_t)64 << 10)
 #define STACK_BYTES_MIN ((size_t)16 << 10)
@@ -63,6 +63,7 @@ struct g {
 
     uint64_t id;
     struct waiter waiter;
+    struct waiter *waiting; /* what it is parked with */
     struct weft_deferred *deferred;
     void *copy;   /* weft_go_copy's, when it is too large for inline_arg */
     bool exiting; /* to be reaped by the next that runs on its M */
@@ -73,6 +74,7 @@ struct g {
 
 _Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
                "what the depot writes must not touch what late wakers and pickers read");
+_Static_assert(sizeof(struct g) <= 320 || SANITIZE_FIBERS, "a million of them are to be cheap");
 _Static_assert(offsetof(struct g, id) == CACHE_LINE, "what a switch touches is one line");
 
 /* When a thief saw which goroutine in a P's `next`. */
@@ -87,7 +89,7 @@ struct p {
     _Alignas(CACHE_LINE) _Atomic(struct g *) next; /* thieves may take it, by CAS */
     _Atomic(uint32_t) tick;                        /* picks so far; thieves read it */
     _Atomic(uint32_t) slow_tick;                   /* the next slow pick comes at this tick */
-    bool solo;                   /* the only P of this run: nobody steals */
+    bool solo;                                     /* the only P of this run: nobody steals */
     uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
     uint64_t id_next, id_end;
     struct slab_cache gs, waiters;
@@ -215,7 +217,8 @@ _Noreturn void sched_goroutine_entry(void *m);
 _Noreturn void sched_abandon(void);
 
 /* go.c */
-struct g *g_new(struct p *p, weft_fn fn, void *arg); /* p NULL: by way of the foreign thread's cache */
+struct g *g_new(struct p *p, weft_fn fn,
+                void *arg); /* p NULL: by way of the foreign thread's cache */
 
 /* Back to the P's cache. Its stack is gone already. */
 static inline void g_free(struct p *p, struct g *g)
@@ -303,6 +306,8 @@ struct weft_deferred **foreign_deferred(void);
 struct slab_cache *foreign_waiters(void);
 
 /* waiter.c */
+int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
+void waiter_kill(struct waiter *w);
 void waiters_flush(struct slab_cache *cache);
 
 #endif

@@ -148,6 +148,7 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
     }
     struct m *m = m_self();
     counter_add(&m->p->parks, 1);
+    g->waiting = w;
     atomic_store_relaxed(&g->reason, (uint8_t)reason);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m->p);

@@ -275,13 +275,53 @@ static bool is_orphans(struct g *g)
     return false;
 }
 
+static bool is_abandoned(struct g *g)
+{
+    return atomic_load_relaxed(&g->state) != G_FREE && !is_orphans(g);
+}
+
+static void kill_waiter(void *object, void *arg)
+{
+    struct g *g = object;
+    (void)arg;
+    if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED)
+        waiter_kill(g->waiting);
+}
+
+static bool in_stack(struct stack *s, const void *p)
+{
+    return s && (const char *)p >= s->low && (const char *)p < s->low + s->bytes;
+}
+
+/* An object that lies in a goroutine's stack goes with the run: nothing is to be done for it, and in main's
+ * stack it is gone already. */
+static bool outlives_run(const void *object)
+{
+    return !in_stack(sched.main_stack, object) && !stack_class_contains(&sched.stack_class, object);
+}
+
+/* Objects that outlive the run keep none of its waiters: all of them are dead by now, so one call per
+ * object takes them all out. */
+static void unlink_waiter(void *object, void *arg)
+{
+    struct g *g = object;
+    const void **last = arg;
+    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED || !g->waiting->unlink)
+        return;
+    struct waiter *w = g->waiting;
+    if (w->object != *last && !in_stack(g->stack, w->object) && outlives_run(w->object))
+        w->unlink(w->object);
+    *last = w->object;
+    if (w != &g->waiter)
+        waiter_drop(w);
+}
+
 /* An abandoned goroutine: its deferred calls don't run. */
 static void bury(void *object, void *arg)
 {
-    (void)arg;
     struct g *g = object;
-    struct p *p = sched.ps[0];
-    if (atomic_load_relaxed(&g->state) == G_FREE || is_orphans(g))
+    struct p *p = arg;
+    if (!is_abandoned(g))
         return;
     if (g->stack) {
         sanitize_fiber_destroy(&g->fiber);
@@ -290,6 +330,14 @@ static void bury(void *object, void *arg)
         g->stack = NULL;
     }
     g_free(p, g);
+}
+
+static void bury_all(void)
+{
+    const void *last = NULL;
+    slab_for_each(&sched.g_class, kill_waiter, NULL);
+    slab_for_each(&sched.g_class, unlink_waiter, &last);
+    slab_for_each(&sched.g_class, bury, sched.ps[0]);
 }
 
 static void take_down(void)
@@ -306,7 +354,7 @@ static void take_down(void)
     }
     qsbr_settle();
     if (some_left)
-        slab_for_each(&sched.g_class, bury, NULL);
+        bury_all();
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
         size_t bytes = sched.stack_class.bytes;
         sched.stack_class.bytes = 0;

@@ -34,13 +34,16 @@ enum wait_reason {
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
 struct waiter {
-    _Atomic(uint64_t) word;    /* generation << 1 | armed */
-    struct g *g;               /* NULL: a foreign thread, which waits on the futex */
-    struct waiter *next;       /* link of the list that it is published in */
+    _Atomic(uint64_t) word; /* generation << 1 | armed */
+    struct g *g;            /* NULL: a foreign thread, which waits on the futex */
+    struct waiter *next;    /* link of the list that it is published in */
+    void *object; /* what it waits for, and how a run that ends takes the dead out of it */
+    void (*unlink)(void *object);
+    uint32_t name;             /* see waiter_by_name; never changes */
     _Atomic(uint32_t) futex;   /* foreign: 1 when woken */
-    uint32_t result;           /* what the waker tells */
-    uint32_t kind;             /* of what sort it is to the object that it waits for */
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
+    uint16_t result;           /* what the waker tells */
+    bool cancellable;          /* waking it needs a claim; else taking it out was enough */
 };
 
 /* The waiter of this goroutine or foreign thread; NULL: a foreign thread without memory. */
@@ -54,6 +57,20 @@ void waiter_put(struct waiter *w);
 /* One that was left in a list when its wait was over has two holders, the list and the one who waited:
  * the second to drop it puts it back. */
 void waiter_drop(struct waiter *w);
+
+/* A name fits where a pointer doesn't: an object can keep its first waiter and a count in one word. 0 is
+ * no waiter. */
+static inline uint32_t waiter_name(const struct waiter *w)
+{
+    return w ? w->name : 0;
+}
+struct waiter *waiter_by_name(uint32_t name);
+
+/* Whether its wait is over already, by a deadline or the end of a run: it is to be dropped. */
+static inline bool waiter_is_dead(struct waiter *w)
+{
+    return w->cancellable && !(atomic_load_acquire(&w->word) & 1);
+}
 
 /* On a foreign thread: true when woken, false when the deadline passed first. */
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);

@@ -1,9 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
- * waiter.c - waiters beside the one that each goroutine has: for waits that another may still look
- * at when they are over. Type-stable, from the P's cache. */
+ * waiter.c - the records that waits are made of: their names, and those beside the one that each
+ * goroutine has, for waits that another may still look at when they are over. Type-stable. */
+#include <errno.h>
+
 #include "runtime/sched/internal.h"
 
 SANITIZE_OWNER_DATA_BEGIN
+
+/* ---- names: a table in chunks, made as it grows, kept until the process ends ---- */
+
+#define CHUNK_BITS 16
+#define CHUNK_SIZE (UINT32_C(1) << CHUNK_BITS)
+
+static _Atomic(struct waiter **) chunks[UINT32_C(1) << (32 - CHUNK_BITS)];
+static _Atomic(uint32_t) names; /* given so far */
+
+static struct waiter **chunk_of(uint32_t name)
+{
+    _Atomic(struct waiter **) *slot = &chunks[name >> CHUNK_BITS];
+    struct waiter **chunk = atomic_load_acquire(slot);
+    if (likely(chunk))
+        return chunk;
+    struct waiter **fresh = alloc_zeroed(CACHE_LINE, CHUNK_SIZE * sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    if (atomic_cas_acq_rel(slot, &chunk, fresh))
+        return fresh;
+    alloc_free(fresh);
+    return chunk;
+}
+
+/* Give a new record its name. 0, or -ENOMEM. */
+int waiter_register(struct waiter *w)
+{
+    uint32_t name = atomic_add_relaxed(&names, 1) + 1;
+    struct waiter **chunk = name ? chunk_of(name) : NULL;
+    if (!chunk)
+        return -ENOMEM;
+    chunk[name % CHUNK_SIZE] = w; /* seen by whoever has got the name from w's publication */
+    w->name = name;
+    return 0;
+}
+
+struct waiter *waiter_by_name(uint32_t name)
+{
+    return name ? atomic_load_acquire(&chunks[name >> CHUNK_BITS])[name % CHUNK_SIZE] : NULL;
+}
+
+/* ---- records of their own ---- */
 
 struct waiter_record {
     struct depot_node free; /* while it is free */
@@ -26,9 +70,14 @@ struct waiter *waiter_get(void)
     struct waiter_record *r = cache ? slab_get(&waiter_class, cache) : NULL;
     if (!r)
         return NULL;
+    if (unlikely(!r->waiter.name) && waiter_register(&r->waiter)) {
+        slab_put(&waiter_class, cache, r);
+        return NULL;
+    }
     struct m *m = m_self();
     r->waiter.g = m ? m->g : NULL;
     r->waiter.result = 0;
+    r->waiter.cancellable = true;
     atomic_store_relaxed(&r->waiter.futex, 0);
     atomic_store_relaxed(&r->waiter.holders, 2);
     return &r->waiter;
@@ -46,6 +95,16 @@ void waiter_drop(struct waiter *w)
 {
     if (atomic_sub_acq_rel(&w->holders, 1) == 1)
         waiter_put(w);
+}
+
+/* The run has ended while w's goroutine was parked: whoever finds w drops it. */
+void waiter_kill(struct waiter *w)
+{
+    if (w == &w->g->waiter) {
+        w->cancellable = true;
+        atomic_store_relaxed(&w->holders, UINT32_MAX / 2); /* it is no record of ours to put back */
+    }
+    atomic_and_acq_rel(&w->word, ~UINT64_C(1));
 }
 
 void waiters_flush(struct slab_cache *cache)

@@ -15,6 +15,7 @@ void weft_priv_gate_wait(weft_priv_gate *gate)
 {
     struct waiter *w = waiter_self();
     uint64_t shut = 0;
+    w->unlink = NULL; /* a gate doesn't outlive its run */
     if (atomic_cas_acq_rel(word_of(gate), &shut, (uint64_t)(uintptr_t)w)) {
         waiter_wait(w, WAIT_GATE);
         return;

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * waitgroup.c - weft_waitgroup.
  *
- * state = count << 1 | WAITED.   waiters = stack of waiters, newest first.
+ * state = count << 32 | name of the newest waiter; the others hang from it by their `next`.
  *
- * wait   pushes its waiter, then sets WAITED by a CAS that fails when the count has become zero; in
- *        that case it serves the stack itself, as the last done would have.
- * done   the RMW that brings the count to zero sees WAITED or not. Not: that was its last touch of the
- *        object. WAITED: it clears the flag, takes the whole stack and wakes all in it; as their
- *        waits haven't returned the object is still there until the first wake, and isn't touched
- *        after the stack was taken.
- * No wake-up is lost: the flag and the count are one word, so either the last done sees the flag of a
- * waiter that is on the stack already, or that waiter sees the zero.
+ * One word, so one RMW does it all: a wait that must park pushes its waiter with a CAS that fails when
+ * the count has become zero, and the done that brings the count to zero takes the whole list with that same
+ * CAS, which is its last touch of the object. So no wake-up is lost, and the object may go as soon as a
+ * wait has returned.
  *
  * A wait with a deadline uses a waiter of its own, which the timer and the last done both try to claim.
- * When the timer wins the waiter stays on the stack, dead, until somebody takes the stack: the
- * goroutine that timed out does so at once, drops the dead ones, pushes the others back, and looks at the
- * count again, since a last done may have found the stack empty meanwhile.
+ * When the timer wins the waiter stays in the list, dead. The one who timed out sweeps: takes the list by a
+ * CAS while the count isn't zero, drops the dead and pushes the others back, or wakes them if the
+ * count is zero by then, as no done has seen them. Finding the count zero or the list in other hands,
+ * it leaves the waiter to them: it has two holders, the list and the one who waited.
  *
- * Cost: add and done 1 RMW; a wait that parks 2; the last done with waiters 2 more. */
+ * Cost: add and done 1 RMW; a wait that parks 1. Rejected: count and flag in one word and the list in
+ * another (the last done must touch the list after the count is zero, when somebody who timed out
+ * before may have seen the zero and freed the object). */
 #include <errno.h>
 #include <weft/defer.h>
 #include <weft/go.h>
@@ -28,13 +27,7 @@
 #include "runtime/sched/sched.h"
 #include "runtime/time/time.h"
 
-#define WAITED UINT64_C(1)
-#define COUNT_ONE UINT64_C(2)
-
-/* waiter.kind on our stack */
-enum { KIND_PLAIN, KIND_TIMED };
-/* waiter.result */
-enum { RESULT_ZERO, RESULT_TIMEOUT };
+enum { RESULT_ZERO, RESULT_TIMEOUT }; /* waiter.result */
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -43,32 +36,25 @@ static _Atomic(uint64_t) *state_of(weft_waitgroup *wg)
     return (_Atomic(uint64_t) *)&wg->state_;
 }
 
-static _Atomic(struct waiter *) *waiters_of(weft_waitgroup *wg)
+static inline int32_t count_of(uint64_t state)
 {
-    return (_Atomic(struct waiter *) *)&wg->waiters_;
+    return (int32_t)(state >> 32);
 }
 
-static inline int64_t count_of(uint64_t state)
+static inline uint64_t pack(int32_t count, const struct waiter *newest)
 {
-    return (int64_t)state >> 1;
+    return (uint64_t)(uint32_t)count << 32 | waiter_name(newest);
 }
 
-static void push_chain(weft_waitgroup *wg, struct waiter *first, struct waiter *last)
+static inline struct waiter *newest_of(uint64_t state)
 {
-    last->next = atomic_load_relaxed(waiters_of(wg));
-    while (!atomic_cas_acq_rel(waiters_of(wg), &last->next, first))
-        ;
+    return waiter_by_name((uint32_t)state);
 }
 
-static bool is_dead(struct waiter *w)
+/* Whether a waiter taken off the list is ours to wake; a dead one is dropped. */
+static inline bool taken(struct waiter *w)
 {
-    return w->kind == KIND_TIMED && !(atomic_load_acquire(&w->word) & 1);
-}
-
-/* Whether a waiter taken off the stack is ours to wake; a dead one is dropped. */
-static bool taken(struct waiter *w)
-{
-    if (w->kind == KIND_PLAIN)
+    if (!w->cancellable)
         return true;
     uint64_t word = atomic_load_acquire(&w->word);
     if ((word & 1) && waiter_claim(w, word))
@@ -77,19 +63,17 @@ static bool taken(struct waiter *w)
     return false;
 }
 
-/* The count is zero: wake all on the stack in the order of their arrival. True: self was among them,
- * and need not park. */
-static bool serve(weft_waitgroup *wg, struct waiter *self)
+/* Wake all of a list that was taken, in the order of their arrival. */
+static void serve(struct waiter *w)
 {
-    struct waiter *w = atomic_swap_acq_rel(waiters_of(wg), NULL), *oldest = NULL;
-    if (likely(w && !w->next && w != self)) {
+    struct waiter *oldest = NULL;
+    if (likely(!w->next)) {
         if (taken(w)) {
             w->result = RESULT_ZERO;
             waiter_wake(w);
         }
-        return false;
+        return;
     }
-    bool found = false;
     while (w) {
         struct waiter *next = w->next;
         w->next = oldest;
@@ -102,30 +86,22 @@ static bool serve(weft_waitgroup *wg, struct waiter *self)
         if (!taken(each))
             continue;
         each->result = RESULT_ZERO;
-        if (each == self)
-            found = true;
-        else
-            waiter_wake_in_order(each);
+        waiter_wake_in_order(each);
     }
-    return found;
 }
 
 void weft_waitgroup_add(weft_waitgroup *wg, int delta)
 {
-    uint64_t last_with_waiters = COUNT_ONE | WAITED;
-    if (delta == -1 && atomic_load_relaxed(state_of(wg)) == last_with_waiters &&
-        atomic_cas_acq_rel(state_of(wg), &last_with_waiters, 0)) {
-        serve(wg, NULL);
-        return;
-    }
-    uint64_t change = (uint64_t)(int64_t)delta * COUNT_ONE;
-    uint64_t state = atomic_add_acq_rel(state_of(wg), change) + change;
-    if (unlikely(count_of(state) < 0))
-        weft_panic("sync: negative WaitGroup counter");
-    if (unlikely(state == WAITED)) {
-        atomic_and_acq_rel(state_of(wg), ~WAITED);
-        serve(wg, NULL);
-    }
+    uint64_t state = atomic_load_relaxed(state_of(wg));
+    int64_t count;
+    do {
+        count = (int64_t)count_of(state) + delta;
+        if (unlikely(count < 0 || count > INT32_MAX))
+            weft_panic("sync: negative WaitGroup counter"); /* too large: it wraps, in Go */
+    } while (!atomic_cas_acq_rel(state_of(wg), &state,
+                                 count ? (uint64_t)count << 32 | (uint32_t)state : 0));
+    if (count == 0 && (uint32_t)state)
+        serve(newest_of(state));
 }
 
 void weft_waitgroup_done(weft_waitgroup *wg)
@@ -133,14 +109,50 @@ void weft_waitgroup_done(weft_waitgroup *wg)
     weft_waitgroup_add(wg, -1);
 }
 
-/* After w was pushed. True: park, somebody will wake w. False: the count is zero, don't. */
-static bool must_park(weft_waitgroup *wg, struct waiter *w)
+/* Push a chain of waiters. False: the count is zero. */
+static bool push(weft_waitgroup *wg, struct waiter *first, struct waiter *last)
 {
     uint64_t state = atomic_load_acquire(state_of(wg));
-    while (count_of(state) != 0)
-        if ((state & WAITED) || atomic_cas_acq_rel(state_of(wg), &state, state | WAITED))
-            return true;
-    return !serve(wg, w);
+    do {
+        if (count_of(state) == 0)
+            return false;
+        last->next = newest_of(state);
+    } while (!atomic_cas_acq_rel(state_of(wg), &state, pack(count_of(state), first)));
+    return true;
+}
+
+/* Take the dead out of the list. */
+static void sweep(void *object)
+{
+    weft_waitgroup *wg = object;
+    uint64_t state = atomic_load_acquire(state_of(wg));
+    do {
+        if (count_of(state) == 0 || !(uint32_t)state)
+            return;
+    } while (!atomic_cas_acq_rel(state_of(wg), &state, pack(count_of(state), NULL)));
+    struct waiter *w = newest_of(state), *first = NULL, *last = NULL;
+    while (w) {
+        struct waiter *next = w->next;
+        if (waiter_is_dead(w)) {
+            waiter_drop(w);
+        } else if (last) {
+            last = last->next = w;
+        } else {
+            first = last = w;
+        }
+        w = next;
+    }
+    if (!first)
+        return;
+    last->next = NULL;
+    if (!push(wg, first, last))
+        serve(first);
+}
+
+static void publish_as(struct waiter *w, weft_waitgroup *wg)
+{
+    w->object = wg;
+    w->unlink = sweep;
 }
 
 void weft_waitgroup_wait(weft_waitgroup *wg)
@@ -150,33 +162,9 @@ void weft_waitgroup_wait(weft_waitgroup *wg)
     struct waiter *w = waiter_self();
     if (unlikely(!w))
         sched_fatal("out of memory: a foreign thread can't wait");
-    w->kind = KIND_PLAIN;
-    push_chain(wg, w, w);
-    if (must_park(wg, w))
+    publish_as(w, wg);
+    if (push(wg, w, w))
         waiter_wait(w, WAIT_WAITGROUP);
-}
-
-/* Take our dead waiter, and any other, out of the stack. */
-static void sweep(weft_waitgroup *wg)
-{
-    struct waiter *w = atomic_swap_acq_rel(waiters_of(wg), NULL), *first = NULL, *last = NULL;
-    while (w) {
-        struct waiter *next = w->next;
-        if (is_dead(w)) {
-            waiter_drop(w);
-        } else {
-            if (last)
-                last->next = w;
-            else
-                first = w;
-            last = w;
-        }
-        w = next;
-    }
-    if (!first)
-        return;
-    push_chain(wg, first, last);
-    must_park(wg, NULL); /* sets WAITED again, or serves them if the count is zero now */
 }
 
 static void timed_out(void *waiter, uint64_t token)
@@ -212,7 +200,7 @@ int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
     struct waiter *w = waiter_get();
     if (!w)
         return -ENOMEM;
-    w->kind = KIND_TIMED;
+    publish_as(w, wg);
     uint64_t token = waiter_arm(w);
     struct timer_ticket ticket = {0};
     bool timed = w->g && deadline != WEFT_FOREVER;
@@ -220,12 +208,15 @@ int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
         waiter_put(w);
         return -ENOMEM;
     }
-    push_chain(wg, w, w);
-    if (must_park(wg, w))
+    if (push(wg, w, w)) {
         wait_timed(w, token, deadline);
+    } else if (!waiter_claim(w, token)) {
+        waiter_wait(w, WAIT_WAITGROUP); /* the timer was faster: let its wake-up come */
+        w->result = RESULT_ZERO;
+    }
     if (w->result == RESULT_TIMEOUT) {
         sweep(wg);
-        waiter_drop(w); /* the stack, which holds it too, may be in another sweeper's hands */
+        waiter_drop(w);
         return -ETIMEDOUT;
     }
     if (timed)

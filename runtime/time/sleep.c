@@ -30,6 +30,7 @@ void weft_sleep_until(int64_t deadline)
     }
     struct waiter *w = waiter_self();
     struct timer_ticket ticket;
+    w->unlink = NULL;
     if (deadline == WEFT_FOREVER || !timer_arm(&ticket, deadline, wake_sleeper, w, 0)) {
         waiter_wait(w, WAIT_SLEEP);
         return;
