@@ -17,8 +17,9 @@ typedef pthread_t os_thread;
 int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg);
 void os_thread_join(os_thread thread);
 void os_thread_detach(os_thread thread);
-void os_thread_name(const char *name);           /* of the calling thread; cut at 15 bytes */
-bool os_thread_bounds(char **low, size_t *size); /* the calling thread's stack */
+void os_thread_name(const char *name);                /* of the calling thread; cut at 15 bytes */
+bool os_thread_bounds(char **low, size_t *size);      /* the calling thread's stack */
+int os_at_thread_exit(void (*fn)(void *), void *arg); /* one fn a process; 0 or -errno */
 int os_thread_slack(int ns); /* set this thread's timer slack; returns the old one */
 
 /* Sleep while *word == expected, until a wake or the deadline (CLOCK_MONOTONIC ns).

@@ -71,6 +71,23 @@ bool os_thread_bounds(char **low, size_t *size)
     return rc == 0;
 }
 
+static pthread_key_t exit_key;
+static int exit_key_error;
+static void (*_Atomic exit_fn)(void *);
+
+static void make_exit_key(void)
+{
+    exit_key_error = pthread_key_create(&exit_key, atomic_load_relaxed(&exit_fn));
+}
+
+int os_at_thread_exit(void (*fn)(void *), void *arg)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    atomic_store_relaxed(&exit_fn, fn);
+    pthread_once(&once, make_exit_key);
+    return -(exit_key_error ? exit_key_error : pthread_setspecific(exit_key, arg));
+}
+
 int os_thread_slack(int ns)
 {
     int old = prctl(PR_GET_TIMERSLACK);

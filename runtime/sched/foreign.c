@@ -16,49 +16,32 @@
 SANITIZE_OWNER_DATA_BEGIN
 
 struct foreign {
+    struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
     struct slab_cache gs, waiters;
     struct weft_deferred *deferred;
-    struct foreign *next;
 };
 
 static _Thread_local struct foreign *tls_foreign;
-static pthread_key_t exit_key;
-static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
-static bool exit_key_made;
-static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER; /* thread birth and death only */
-static struct foreign *records_free;
+static struct depot records;
 
 static void foreign_release(void *record)
 {
     struct foreign *f = record;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
     waiters_flush(&f->waiters);
-    pthread_mutex_lock(&records_lock);
-    f->next = records_free;
-    records_free = f;
-    pthread_mutex_unlock(&records_lock);
-}
-
-static void make_exit_key(void)
-{
-    exit_key_made = !pthread_key_create(&exit_key, foreign_release);
+    f->free.count = 1;
+    depot_push(&records, &f->free);
 }
 
 static __attribute__((noinline)) struct foreign *foreign_make(void)
 {
-    pthread_once(&exit_once, make_exit_key);
-    pthread_mutex_lock(&records_lock);
-    struct foreign *f = records_free;
-    if (f)
-        records_free = f->next;
-    pthread_mutex_unlock(&records_lock);
-    if (!f) {
-        f = alloc_zeroed(CACHE_LINE, sizeof *f);
-        if (!f)
-            return NULL;
-    }
-    if (!exit_key_made || pthread_setspecific(exit_key, f)) {
+    struct depot_node *node = depot_pop(&records);
+    struct foreign *f =
+        node ? container_of(node, struct foreign, free) : alloc_zeroed(CACHE_LINE, sizeof *f);
+    if (!f)
+        return NULL;
+    if (os_at_thread_exit(foreign_release, f)) {
         foreign_release(f);
         return NULL;
     }
