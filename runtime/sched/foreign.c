@@ -41,6 +41,10 @@ static __attribute__((noinline)) struct foreign *foreign_make(void)
         node ? container_of(node, struct foreign, free) : alloc_zeroed(CACHE_LINE, sizeof *f);
     if (!f)
         return NULL;
+    if (!f->waiter.name && waiter_register(&f->waiter)) {
+        alloc_free(f);
+        return NULL;
+    }
     if (os_at_thread_exit(foreign_release, f)) {
         foreign_release(f);
         return NULL;
@@ -92,7 +96,7 @@ void foreign_g_free(struct g *g)
 struct waiter *foreign_waiter(void)
 {
     struct foreign *f = foreign_self();
-    if (!f || (!f->waiter.name && waiter_register(&f->waiter)))
+    if (!f)
         return NULL;
     f->waiter.g = NULL;
     f->waiter.cancellable = false;

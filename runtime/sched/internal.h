@@ -213,7 +213,7 @@ void g_prepare(struct g *g);
 void sched_arrive(struct m *m);             /* the first thing after any switch */
 void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back when it gave way */
 void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
-_Noreturn void sched_goroutine_entry(void *m);
+_Noreturn void sched_goroutine_entry(void *arg);
 _Noreturn void sched_abandon(void);
 
 /* go.c */

@@ -23,9 +23,7 @@ void weft_sleep_until(int64_t deadline)
     if (deadline <= os_now())
         return;
     if (!sched_on_goroutine()) {
-        do
-            os_sleep_until(deadline);
-        while (deadline == WEFT_FOREVER);
+        os_sleep_until(deadline); /* WEFT_FOREVER: for three hundred years */
         return;
     }
     struct waiter *w = waiter_self();

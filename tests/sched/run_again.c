@@ -135,7 +135,7 @@ TEST(a_thousand_runs_leak_nothing)
      * that has been joined may show in /proc for a moment, so that count is waited for. */
     int runs = test_scale(1000);
     reset();
-    for (int i = 0; i < runs / 10 + 10; i++)
+    for (int i = 0; i < runs / 2 + 10; i++)
         CHECK_EQ(test_run(small_run, NULL), 0);
     struct usage before = usage();
     for (int i = 0; i < runs; i++)
