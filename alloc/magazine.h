@@ -22,7 +22,7 @@ struct magazine {
 SANITIZE_OWNER_DATA_BEGIN
 
 /* From the magazine in use, or NULL. */
-static inline void *magazine_get_hot(struct magazine *m)
+static inline __attribute__((always_inline)) void *magazine_get_hot(struct magazine *m)
 {
     struct depot_node *node = m->top;
     if (likely(node)) {
@@ -53,7 +53,7 @@ static __attribute__((noinline, unused)) void magazine_turn(struct magazine *m, 
     m->count = 0;
 }
 
-static inline void magazine_put(struct magazine *m, struct depot *depot, void *object)
+static inline __attribute__((always_inline)) void magazine_put(struct magazine *m, struct depot *depot, void *object)
 {
     struct depot_node *node = object;
     if (unlikely(m->count >= MAGAZINE_SIZE))

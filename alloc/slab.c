@@ -34,6 +34,8 @@ static void *carve(struct slab_class *class, struct slab_cache *cache)
         cache->carving = slab;
     }
     void *object = (char *)slab + slab->carved;
+    if (class->init && class->init(object))
+        return NULL; /* it stays as it is, and is carved another time */
     slab->carved += class->object_bytes;
     return object;
 }

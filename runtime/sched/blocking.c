@@ -44,6 +44,7 @@ void m_run_call(struct m *m)
     call->result = call->fn(call->arg);
     sanitize_release(call);
     call->error = *m->errno_location;
+    m->fp_control = arch_fp_control();
 
     if (atomic_load_acquire(&m->orphan))
         return;

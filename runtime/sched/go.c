@@ -13,20 +13,24 @@ SANITIZE_OWNER_DATA_BEGIN
 
 #define COPY_BYTES_MAX ((size_t)64 << 10)
 
+int g_carved(void *object)
+{
+    struct g *g = object;
+    g->waiter.g = g;
+    return waiter_register(&g->waiter);
+}
+
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
+    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
+    g->flags = 0;
     g->fp_control = arch_fp_control();
+    g->stack = NULL;
     g->fn = fn;
     g->arg = arg;
     g->id = id;
-    g->waiter.g = g;
-    g->waiter.cancellable = false;
-    g->deferred = NULL;
-    g->copy = NULL;
-    g->exiting = false;
-    g->name[0] = '\0';
 }
 
 static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
@@ -39,12 +43,8 @@ static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
 static inline struct g *g_new_here(struct p *p, weft_fn fn, void *arg)
 {
     struct g *g = slab_get(&sched.g_class, &p->gs);
-    if (unlikely(!g || (!g->waiter.name && waiter_register(&g->waiter)))) {
-        if (g)
-            slab_put(&sched.g_class, &p->gs, g);
-        return NULL;
-    }
-    g_init(g, likely(p->id_next != p->id_end) ? p->id_next++ : next_id_block(p), fn, arg);
+    if (likely(g))
+        g_init(g, likely(p->id_next != p->id_end) ? p->id_next++ : next_id_block(p), fn, arg);
     return g;
 }
 
@@ -53,10 +53,6 @@ struct g *g_new(struct p *p, weft_fn fn, void *arg)
     if (likely(p))
         return g_new_here(p, fn, arg);
     struct g *g = foreign_g();
-    if (g && !g->waiter.name && waiter_register(&g->waiter)) {
-        foreign_g_free(g);
-        return NULL;
-    }
     if (g)
         g_init(g, atomic_add_relaxed(&sched.ids, 1) + 1, fn, arg);
     return g;
@@ -143,10 +139,10 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
 {
     g->arg = g->inline_arg;
     if (n > INLINE_ARG_BYTES || SANITIZE_FRESH_STACKS) {
-        g->copy = alloc_aligned(16, n);
-        if (!g->copy)
+        g->arg = alloc_aligned(16, n);
+        if (!g->arg)
             return -ENOMEM;
-        g->arg = g->copy;
+        g->flags |= G_COPY;
     }
     if (n > 0)
         memcpy(g->arg, arg, n);
@@ -198,8 +194,11 @@ int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
     struct g *g = g_new(p, fn, arg);
     if (!g)
         return start_leave(p, -ENOMEM);
-    if (options && options->name)
+    if (options && options->name) {
+        g->flags |= G_NAMED;
+        g->name[0] = '\0';
         strncat(g->name, options->name, NAME_BYTES - 1);
+    }
     rc = own_stack(g, stack_bytes);
     if (rc)
         g_discard(p, g);

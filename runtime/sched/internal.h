@@ -37,7 +37,7 @@
 #define THREADS_MAX 10000 /* Go's default */
 #define ID_BLOCK 256
 #define NAME_BYTES 32
-#define INLINE_ARG_BYTES 48
+#define INLINE_ARG_BYTES 64
 #define STEAL_NEXT_AFTER_NS 20000
 #define STACK_BYTES_DEFAULT ((size_t)64 << 10)
 #define STACK_BYTES_MIN ((size_t)16 << 10)
@@ -50,32 +50,38 @@ enum g_state {
     G_BLOCKING,
 };
 
+/* g.flags */
+#define G_EXITING 1u /* to be reaped by the next that runs on its M */
+#define G_COPY 2u    /* arg is weft_go_copy's own allocation */
+#define G_NAMED 4u
+
+/* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
+ * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
 struct g {
     struct arch_context ctx; /* and, while free, the depot's links */
     _Atomic(uint32_t) on_cpu;
     _Atomic(uint8_t) state;
-    _Atomic(uint8_t) reason;
+    uint8_t flags;
     uint16_t fp_control; /* inherited at weft_go */
     struct stack *stack; /* NULL until it first runs */
     weft_fn fn;
     void *arg;
-    struct g *next; /* in the injection stack */
-
     uint64_t id;
+
+    struct g *next; /* in the injection stack */
     struct waiter waiter;
-    struct waiter *waiting; /* what it is parked with */
+
+    struct waiter *waiting; /* what it is parked with, if not its own waiter */
     struct weft_deferred *deferred;
-    void *copy;   /* weft_go_copy's, when it is too large for inline_arg */
-    bool exiting; /* to be reaped by the next that runs on its M */
     struct sanitize_fiber fiber;
-    char name[NAME_BYTES];
+    char name[NAME_BYTES]; /* if G_NAMED */
     _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
 };
 
 _Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
                "what the depot writes must not touch what late wakers and pickers read");
-_Static_assert(sizeof(struct g) <= 320 || SANITIZE_FIBERS, "a million of them are to be cheap");
-_Static_assert(offsetof(struct g, id) == CACHE_LINE, "what a switch touches is one line");
+_Static_assert(offsetof(struct g, next) == CACHE_LINE, "the first line is full");
+_Static_assert(offsetof(struct g, waiting) == 2 * CACHE_LINE, "and so is the second");
 
 /* When a thief saw which goroutine in a P's `next`. */
 struct sighting {
@@ -119,6 +125,7 @@ struct m {
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
+    uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
     struct blocking_call
@@ -210,21 +217,21 @@ void sched_inject(struct g *g);
 
 /* park.c */
 void g_prepare(struct g *g);
-void sched_arrive(struct m *m);             /* the first thing after any switch */
 void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back when it gave way */
 void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
 _Noreturn void sched_goroutine_entry(void *arg);
 _Noreturn void sched_abandon(void);
 
 /* go.c */
+int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
 /* Back to the P's cache. Its stack is gone already. */
-static inline void g_free(struct p *p, struct g *g)
+static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
 {
-    if (unlikely(g->copy))
-        alloc_free(g->copy);
+    if (unlikely(g->flags & G_COPY))
+        alloc_free(g->arg);
     atomic_store_relaxed(&g->state, G_FREE);
     slab_put(&sched.g_class, &p->gs, g);
 }

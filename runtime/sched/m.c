@@ -48,6 +48,7 @@ void m_loop(struct m *m)
         os_thread_bounds(&low, &size);
     tls_m = m;
     m->errno_location = os_errno_location();
+    m->fp_control = arch_fp_control();
     sanitize_fiber_thread(&m->fiber, low, size);
     qsbr_register();
     if (m->p) {

@@ -5,11 +5,11 @@
  * Only when there is none at hand (nothing queued, the candidate is still on a CPU, or it is time for
  * a slow pick) it switches to the scheduler's stack, which may search, steal, spin and sleep.
  *
- *   on_cpu: set by who switches to a goroutine; cleared by sched_arrive, the first thing that runs
+ *   on_cpu: set by who switches to a goroutine; cleared by arrive, the first thing that runs
  *   after any switch, with a release that pairs with the acquire in runq_pick() and find_runnable():
  *   a picker that sees it clear sees all that the goroutine left on its stack and in its context.
  *
- * An exiting goroutine can't free the stack it stands on: sched_arrive does, on the next stack. But a
+ * An exiting goroutine can't free the stack it stands on: arrive does, on the next stack. But a
  * successor that has never run and wants the same size just starts over on the dead stack.
  *
  * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
@@ -36,7 +36,7 @@ static __attribute__((noinline)) void g_take_stack(struct p *p, struct g *g)
     g_prepare(g);
 }
 
-static inline void g_becomes_current(struct m *m, struct g *g)
+static inline __attribute__((always_inline)) void g_becomes_current(struct m *m, struct g *g)
 {
     if (!g->stack)
         g_take_stack(m->p, g);
@@ -45,21 +45,20 @@ static inline void g_becomes_current(struct m *m, struct g *g)
 }
 
 /* The goroutine that ran here before has left its stack for good. */
-static void g_reap(struct m *m, struct g *g)
+static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
 {
     sanitize_fiber_destroy(&g->fiber);
     if (likely(g->stack != sched.main_stack))
         stack_put(&sched.stack_class, &m->p->stacks, g->stack);
-    g->stack = NULL;
     g_free(m->p, g);
 }
 
-void sched_arrive(struct m *m)
+static inline __attribute__((always_inline)) void arrive(struct m *m)
 {
     struct g *prev = m->prev;
     if (!prev)
         return;
-    if (unlikely(prev->exiting))
+    if (unlikely(prev->flags & G_EXITING))
         g_reap(m, prev);
     else
         atomic_store_release(&prev->on_cpu, 0); /* pairs with pick_local, find_runnable */
@@ -74,11 +73,12 @@ static inline __attribute__((always_inline)) void switch_from(struct m *m, struc
     uint16_t fp_control = arch_fp_control();
     sanitize_release(&sched.main_stack); /* for weft_run, which returns after all of this */
     sanitize_leave(&from->fiber, fiber);
+    m->fp_control = fp_control;
     m = arch_switch(&from->ctx, to, m);
     sanitize_arrive(&from->fiber);
-    sched_arrive(m);
+    arrive(m);
     *m->errno_location = saved_errno;
-    if (unlikely(arch_fp_control() != fp_control))
+    if (unlikely(m->fp_control != fp_control))
         arch_set_fp_control(fp_control);
 }
 
@@ -106,7 +106,7 @@ void sched_run_g(struct m *m, struct g *g)
     struct m *back = arch_switch(&m->ctx, &g->ctx, m);
     WEFT_DEBUG_ASSERT(back == m);
     sanitize_arrive(&back->fiber);
-    sched_arrive(back);
+    arrive(back);
 }
 
 void weft_yield(void)
@@ -148,8 +148,9 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
     }
     struct m *m = m_self();
     counter_add(&m->p->parks, 1);
-    g->waiting = w;
-    atomic_store_relaxed(&g->reason, (uint8_t)reason);
+    if (unlikely(w != &g->waiter))
+        g->waiting = w;
+    atomic_store_relaxed(&w->reason, (uint8_t)reason);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m->p);
     if (likely(to))
@@ -157,6 +158,8 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
     else
         sched_switch_to_loop(m, g, g);
     atomic_store_relaxed(&g->state, G_ALIVE);
+    if (unlikely(w != &g->waiter))
+        g->waiting = NULL;
     sanitize_acquire(w);
 }
 
@@ -205,7 +208,7 @@ void waiter_wake_in_order(struct waiter *w)
 static inline __attribute__((always_inline, noreturn)) void leave_to(struct m *m, struct g *g,
                                                                      struct g *to)
 {
-    g->exiting = true;
+    g->flags |= G_EXITING;
     sanitize_release(&sched.main_stack);
     if (to) {
         g_becomes_current(m, to);
@@ -226,6 +229,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     struct p *p = m->p;
     struct g *g = m->g;
     counter_add(&p->ended, 1);
+    m->fp_control = arch_fp_control();
     if (unlikely(g == sched.main_g)) {
         sched.main_g = NULL; /* weft_goexit in main: the others go on */
         sched.main_gone = true;
@@ -235,7 +239,6 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     struct g *to = runq_pick(p);
     if (!SANITIZE_FIBERS && to && !to->stack && g->stack->pooled) {
         to->stack = g->stack;
-        g->stack = NULL;
         g_free(p, g);
         g_becomes_current(m, to);
         m->prev = NULL;
@@ -264,10 +267,10 @@ _Noreturn void sched_goroutine_entry(void *arg)
     struct m *m = arg;
     struct g *g = m->g;
     sanitize_arrive(&g->fiber);
-    sched_arrive(m);
+    arrive(m);
     sanitize_acquire(g);
     *m->errno_location = 0;
-    if (unlikely(arch_fp_control() != g->fp_control))
+    if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
     if (unlikely(g == sched.main_g))

@@ -138,6 +138,7 @@ static int set_up(const weft_config *config)
     if (sched.procs == 0)
         return -EINVAL;
     sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= sched.procs);
+    sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
     rc = make_ps(sched.procs);
@@ -193,8 +194,9 @@ static void name_orphan(struct m *m)
     struct g *g = m->g;
     if (!g || atomic_load_acquire(&m->calling))
         return;
+    bool named = g->flags & G_NAMED;
     snprintf(text, sizeof text, "weft: goroutine %llu%s%s%s did not stop and is left alone\n",
-             (unsigned long long)g->id, g->name[0] ? " (" : "", g->name, g->name[0] ? ")" : "");
+             (unsigned long long)g->id, named ? " (" : "", named ? g->name : "", named ? ")" : "");
     os_write_stderr(text);
 }
 
@@ -285,7 +287,7 @@ static void kill_waiter(void *object, void *arg)
     struct g *g = object;
     (void)arg;
     if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED)
-        waiter_kill(g->waiting);
+        waiter_kill(g->waiting ? g->waiting : &g->waiter);
 }
 
 static bool in_stack(struct stack *s, const void *p)
@@ -306,9 +308,9 @@ static void unlink_waiter(void *object, void *arg)
 {
     struct g *g = object;
     const void **last = arg;
-    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED || !g->waiting->unlink)
+    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
+    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED || !w->unlink)
         return;
-    struct waiter *w = g->waiting;
     if (w->object != *last && !in_stack(g->stack, w->object) && outlives_run(w->object))
         w->unlink(w->object);
     *last = w->object;
@@ -327,8 +329,10 @@ static void bury(void *object, void *arg)
         sanitize_fiber_destroy(&g->fiber);
         if (g->stack != sched.main_stack)
             stack_put(&sched.stack_class, &p->stacks, g->stack);
-        g->stack = NULL;
     }
+    g->waiter.cancellable = false;
+    g->waiting = NULL;
+    g->deferred = NULL;
     g_free(p, g);
 }
 

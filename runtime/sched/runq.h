@@ -16,7 +16,7 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static inline void runq_push_tail(struct p *p, struct g *g)
+static inline __attribute__((always_inline)) void runq_push_tail(struct p *p, struct g *g)
 {
     if (unlikely(deque_push(&p->runq, g)))
         injection_push(g); /* the queue can't grow; that one needs no memory */
@@ -33,7 +33,7 @@ static inline void wake_check(struct p *p)
 }
 
 /* Make g the next to run here, and wake somebody, maybe. */
-static inline void runq_push_next(struct p *p, struct g *g)
+static inline __attribute__((always_inline)) void runq_push_next(struct p *p, struct g *g)
 {
     struct g *displaced = atomic_load_relaxed(&p->next);
     if (p->solo)
@@ -68,7 +68,7 @@ static inline bool runq_slow_pick_is_due(struct p *p)
 }
 
 /* Take a successor that can be switched to at once; NULL: none, or a slow pick is due. */
-static inline struct g *runq_pick(struct p *p)
+static inline __attribute__((always_inline)) struct g *runq_pick(struct p *p)
 {
     uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
     if (unlikely(tick == atomic_load_relaxed(&p->slow_tick)))

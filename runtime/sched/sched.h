@@ -44,6 +44,7 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
+    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked */
 };
 
 /* The waiter of this goroutine or foreign thread; NULL: a foreign thread without memory. */

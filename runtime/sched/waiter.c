@@ -54,7 +54,13 @@ struct waiter_record {
     struct waiter waiter;
 };
 
+static int record_carved(void *object)
+{
+    return waiter_register(&((struct waiter_record *)object)->waiter);
+}
+
 static struct slab_class waiter_class = {
+    .init = record_carved,
     .object_bytes = (sizeof(struct waiter_record) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 };
 
@@ -70,10 +76,6 @@ struct waiter *waiter_get(void)
     struct waiter_record *r = cache ? slab_get(&waiter_class, cache) : NULL;
     if (!r)
         return NULL;
-    if (unlikely(!r->waiter.name) && waiter_register(&r->waiter)) {
-        slab_put(&waiter_class, cache, r);
-        return NULL;
-    }
     struct m *m = m_self();
     r->waiter.g = m ? m->g : NULL;
     r->waiter.result = 0;
