@@ -53,7 +53,8 @@ static __attribute__((noinline, unused)) void magazine_turn(struct magazine *m, 
     m->count = 0;
 }
 
-static inline __attribute__((always_inline)) void magazine_put(struct magazine *m, struct depot *depot, void *object)
+static inline __attribute__((always_inline)) void magazine_put(struct magazine *m,
+                                                               struct depot *depot, void *object)
 {
     struct depot_node *node = object;
     if (unlikely(m->count >= MAGAZINE_SIZE))

@@ -13,7 +13,7 @@ struct slab {
 };
 
 struct slab_class {
-    size_t object_bytes; /* a multiple of CACHE_LINE */
+    size_t object_bytes;       /* a multiple of CACHE_LINE */
     int (*init)(void *object); /* once per object, when it is carved: 0 or -errno; may be NULL */
     struct depot depot;
     _Atomic(struct slab *) slabs; /* all of them; only pushed to */

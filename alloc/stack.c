@@ -27,14 +27,16 @@ static _Atomic(uint32_t) guards_split;
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* 0, or -ENOMEM. */
-static int guard(char *low)
+/* Guard the stack at low; *split: the guard counts in guards_split. 0, or -ENOMEM. */
+static int guard(char *low, bool *split)
 {
+    *split = false;
     if (!os_guard_is_cheap() && atomic_load_relaxed(&guards_split) >= GUARDS_MAX)
         return 0;
     int rc = os_guard(low, os_page());
     if (rc || os_guard_is_cheap())
         return rc;
+    *split = true;
     if (atomic_add_relaxed(&guards_split, 1) + 1 == GUARDS_MAX)
         os_write_stderr("weft: this kernel can't guard more stacks (MADV_GUARD_INSTALL needs Linux "
                         "6.13); further goroutines have no guard page\n");
@@ -52,7 +54,8 @@ static char *stack_map(size_t bytes)
 /* Make [low, low + bytes) a stack. NULL: no memory for its guard. */
 static struct stack *stack_make(char *low, size_t bytes, bool pooled)
 {
-    if (guard(low))
+    bool split;
+    if (guard(low, &split))
         return NULL;
     size_t colour = ((uintptr_t)low / bytes) % COLOURS * COLOUR_BYTES;
     struct stack *s = (struct stack *)(low + bytes - colour - sizeof *s - CACHE_LINE);
@@ -60,6 +63,7 @@ static struct stack *stack_make(char *low, size_t bytes, bool pooled)
     s->low = low;
     s->bytes = bytes;
     s->pooled = pooled;
+    s->split = split;
     sanitize_stack_register(low + os_page(), low + bytes - 1);
     return s;
 }
@@ -94,6 +98,8 @@ static struct stack *stack_carve(struct stack_class *class, struct stack_cache *
         return NULL;
     cache->carve += class->bytes;
     atomic_add_relaxed(&class->carved, 1);
+    if (s->split)
+        atomic_add_relaxed(&class->split, 1);
     return s;
 }
 
@@ -119,7 +125,7 @@ struct stack *stack_get_sized(size_t bytes)
 
 void stack_unmap(struct stack *s)
 {
-    if (!os_guard_is_cheap())
+    if (s->split)
         atomic_add_relaxed(&guards_split, -1);
     os_unmap(s->low, s->bytes);
 }
@@ -142,8 +148,14 @@ void stack_unmap_all(struct stack_class *class)
         alloc_free(slab);
         slab = next;
     }
-    if (!os_guard_is_cheap())
-        atomic_add_relaxed(&guards_split, -(uint32_t)atomic_load_relaxed(&class->carved));
+    atomic_add_relaxed(&guards_split, -atomic_load_relaxed(&class->split));
+    stack_forget_all(class);
+}
+
+void stack_forget_all(struct stack_class *class)
+{
+    atomic_store_relaxed(&class->slabs, NULL);
+    atomic_store_relaxed(&class->split, 0);
     atomic_store_relaxed(&class->carved, 0);
     atomic_store_relaxed(&class->depot.head, 0);
 }

@@ -17,6 +17,7 @@ struct stack {
     char *low;              /* where the mapping starts: the guard page */
     size_t bytes;           /* guard included */
     bool pooled;            /* of the default size */
+    bool split;             /* its guard split a mapping: counted in guards_split */
 };
 
 _Static_assert(offsetof(struct stack, free) == 0, "magazines hold the record itself");
@@ -33,6 +34,7 @@ struct stack_class {
     struct depot depot;
     _Atomic(struct stack_slab *) slabs; /* all mappings; only pushed to */
     _Atomic(size_t) carved;             /* stacks made so far */
+    _Atomic(uint32_t) split;            /* of them, with a guard that split a mapping */
 };
 
 /* The share of one P. Zeroed is empty. */
@@ -67,6 +69,9 @@ static inline void stack_put(struct stack_class *class, struct stack_cache *cach
 
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
+
+/* Leave all stacks of the class to whoever uses them, mapped for good; the caller zeroes the caches. */
+void stack_forget_all(struct stack_class *class);
 
 /* Unmap every stack of the class. None may be in use; the caller zeroes the caches. */
 void stack_unmap_all(struct stack_class *class);

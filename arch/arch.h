@@ -6,8 +6,8 @@
  *   arch_switch(from, to, pass)         stop here, go on at `to`; gives what the next switcher passes
  *   arch_jump(to, pass)                 go on at `to`, never come back
  *   arch_restart(top, fn, pass)         drop all frames of this stack and call fn(pass) at its top
- *   arch_fp_control(), arch_set_rounding()   the rounding mode's control word
- *   arch_relax(), arch_cycles()         a pause in a spin loop, the cycle counter
+ *   arch_fp_control(), arch_set_fp_control()   the rounding mode's control word
+ *   arch_relax()                        a pause in a spin loop
  *   arch_fence_full()                   a store-load fence
  *
  * Not saved by a switch: the argument and scratch registers, vector registers (all scratch in the

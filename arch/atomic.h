@@ -42,9 +42,6 @@ void os_delay_point(void);
 #define atomic_cas_acq_rel(p, expected, v)                                                         \
     (ATOMIC_POINT(), atomic_compare_exchange_strong_explicit(                                      \
                          (p), (expected), (v), memory_order_acq_rel, memory_order_acquire))
-#define atomic_cas_relaxed(p, expected, v)                                                         \
-    (ATOMIC_POINT(), atomic_compare_exchange_strong_explicit(                                      \
-                         (p), (expected), (v), memory_order_relaxed, memory_order_relaxed))
 
 #ifdef WEFT_TSAN
 extern _Atomic(uint32_t) atomic_fence_word;

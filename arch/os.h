@@ -36,17 +36,12 @@ int *os_errno_location(void);
 /* Address space: zeroed, reserved lazily, no huge pages. NULL: no memory. */
 void *os_map(size_t bytes);
 void os_unmap(void *p, size_t bytes);
-void os_discard(void *p, size_t bytes); /* give the pages back, keep the range */
 size_t os_page(void);
 size_t os_stack_limit(void); /* RLIMIT_STACK in bytes, 64 MiB where unlimited */
 
 /* Make [p, p + bytes) fault. -ENOMEM when the kernel won't. */
 int os_guard(void *p, size_t bytes);
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
-
-/* Process-wide store-load fence on the behalf of all running threads; false: not to be had. */
-bool os_membarrier_init(void);
-void os_membarrier(void);
 
 int os_cpu_count(void);    /* CPUs in the affinity mask */
 double os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,11 +155,6 @@ void os_unmap(void *p, size_t bytes)
     munmap(p, bytes);
 }
 
-void os_discard(void *p, size_t bytes)
-{
-    madvise(p, bytes, MADV_DONTNEED);
-}
-
 size_t os_page(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -193,17 +187,6 @@ int os_guard(void *p, size_t bytes)
 bool os_guard_is_cheap(void)
 {
     return atomic_load_relaxed(&guard_kind) == 1;
-}
-
-bool os_membarrier_init(void)
-{
-    return !syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-}
-
-void os_membarrier(void)
-{
-    long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-    WEFT_ASSERT(rc == 0);
 }
 
 int os_cpu_count(void)

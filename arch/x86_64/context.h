@@ -118,11 +118,6 @@ static inline void arch_relax(void)
     __builtin_ia32_pause();
 }
 
-static inline uint64_t arch_cycles(void)
-{
-    return __builtin_ia32_rdtsc();
-}
-
 /* 2.3 ns; mfence, which clang would choose, takes 20. */
 static inline void arch_fence_full(void)
 {

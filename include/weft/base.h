@@ -36,9 +36,8 @@ typedef void (*weft_fn)(void *arg);
 WEFT_API const char *weft_version(void);
 
 /* Whether the loaded library has an optional part, by name: "jemalloc" (per-P arenas are in use;
- * otherwise malloc(3) serves), "membarrier" (idle processors pay for the wake-up fence),
- * "guard_install" (guard pages without splitting mappings). Unknown names and NULL are false.
- * Any thread, any time. */
+ * otherwise malloc(3) serves), "guard_install" (guard pages that split no mapping; known once a
+ * goroutine has run). Unknown names and NULL are false. Any thread, any time. */
 WEFT_API bool weft_feature(const char *name);
 
 WEFT_END_DECLS

@@ -16,7 +16,7 @@ typedef struct weft_config {
     const char *topology; /* hwloc synthetic description or XML file; default: the machine */
     int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs
                              allowed, else bound to the cores of an L3 */
-    int report_leaks; /* 1: list goroutines still alive when main returns, on stderr */
+    int report_leaks; /* not in this release: no effect */
     int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
     void (*on_fatal)(const char *text); /* called with a fatal report, instead of stderr */
     void *reserved[4];
@@ -98,7 +98,7 @@ typedef struct weft_stats {
     uint64_t runnable;    /* waiting for a processor now */
     uint64_t parked;      /* waiting for something else now */
     uint64_t in_blocking; /* inside weft_blocking now */
-    uint64_t threads;     /* of the runtime, the caller of weft_run included */
+    uint64_t threads;     /* of the runtime that run goroutines or block for them */
     uint64_t procs;       /* maxprocs */
     uint64_t started;     /* goroutines since the run began */
     uint64_t steals;      /* goroutines that a processor took from another */

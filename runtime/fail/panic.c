@@ -7,7 +7,7 @@
 #include "runtime/fail/fail.h"
 #include "runtime/sched/sched.h"
 
-#define MESSAGE_BYTES 256 /* as in weft_panic_info */
+#define MESSAGE_BYTES 256
 
 /* A newline in the message is followed by a tab, so that a message can't forge a trace. */
 static void indent(char *out, size_t size, const char *message)

@@ -20,11 +20,28 @@ static bool give_p_away(struct m *m)
     struct p *p = m->p;
     m_drop_p(m);
     if (atomic_load_acquire(&p->next) || work_queued()) {
-        wake_one(NULL);
+        wake_one(NULL, p);
         return true;
     }
     watcher_ensure(m);
     return false;
+}
+
+static bool m_moves(struct m *m, uint32_t from, uint32_t to)
+{
+    return atomic_cas_acq_rel(&m->state, &from, to);
+}
+
+/* No P is to be had: the goroutine waits for one like any other. */
+static void inject_resumed(struct m *m, struct g *g)
+{
+    if (!foreign_enter())
+        return; /* the run has ended */
+    if (!m_is_orphan(m)) {
+        atomic_store_release(&g->on_cpu, 0); /* pairs with find_runnable */
+        sched_inject(g);
+    }
+    foreign_exit();
 }
 
 /* On the scheduler's stack, which the goroutine has just switched to. */
@@ -34,6 +51,8 @@ void m_run_call(struct m *m)
     struct p *p = m->p;
     m->call = NULL;
     atomic_store_release(&m->calling, call);
+    if (!m_moves(m, M_RUNNING, M_CALLING))
+        return;
     atomic_add_acq_rel(&sched.in_blocking, 1);
     if (give_p_away(m))
         topology_unbind(m);
@@ -46,19 +65,17 @@ void m_run_call(struct m *m)
     call->error = *m->errno_location;
     m->fp_control = arch_fp_control();
 
-    if (atomic_load_acquire(&m->orphan))
+    if (!m_moves(m, M_CALLING, M_RUNNING))
         return;
     qsbr_online();
     atomic_sub_acq_rel(&sched.in_blocking, 1);
     atomic_store_release(&m->calling, NULL);
     if (atomic_load_acquire(&sched.word) & WORD_STOP)
         return;
-    if (m_take_p(m, p)) {
+    if (m_take_p(m, p))
         sched_run_g(m, call->g); /* may ask for the next call: m_loop sees to that */
-        return;
-    }
-    atomic_store_release(&call->g->on_cpu, 0); /* pairs with find_runnable */
-    sched_inject(call->g);
+    else
+        inject_resumed(m, call->g);
 }
 
 void *weft_blocking(void *(*fn)(void *), void *arg)

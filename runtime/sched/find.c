@@ -13,7 +13,7 @@
  * does whatever they share (10 000 empty goroutines and their WaitGroup on two Ps: 160 ns each when
  * shared out, 20 when not). So a thief whose loot lasted less than STEAL_PAYS_NS leaves queues alone
  * for a while, twice as long each time, and is no reason to be woken again soon (m_hunt_ended). The
- * queue's own M is awake meanwhile; if it is not, because a goroutine computes, sysmon finds out. */
+ * queue's own M is at it meanwhile; if a goroutine computes there, sysmon finds out. */
 #include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -79,12 +79,13 @@ bool work_queued(void)
 /* Work that m may take now. */
 bool work_visible(struct m *m)
 {
-    if (work_queued() && (m->pause_until == 0 || os_now() >= m->pause_until))
-        return true;
     if (atomic_load_acquire(&sched.injected))
         return true;
+    bool paused = m->pause_until != 0 && os_now() < m->pause_until;
     for (unsigned i = 0; i < sched.procs; i++) {
         struct p *p = sched.ps[i];
+        if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
+            return true;
         struct g *g = atomic_load_acquire(&p->next);
         if (g && next_is_stale(m, p, g))
             return true;
@@ -116,19 +117,19 @@ static void judge_loot(struct m *m)
     m_hunt_ended(m, paid);
 }
 
-static bool may_steal(struct m *m)
+/* Afterwards pause_until is set only while the pause lasts. It doesn't cover the queues of idle Ps, whose
+ * M isn't at them. */
+static void judge_pause(struct m *m)
 {
     judge_loot(m);
-    if (m->pause_until != 0 && os_now() < m->pause_until)
-        return false;
-    m->pause_until = 0;
-    return true;
+    if (m->pause_until != 0 && os_now() >= m->pause_until)
+        m->pause_until = 0;
 }
 
 static struct g *steal_queued(struct m *m, struct p *p, struct p *v)
 {
     unsigned n;
-    if (!deque_size(&v->runq))
+    if (!deque_size(&v->runq) || (m->pause_until != 0 && !p_is_idle(v)))
         return NULL;
     struct g *g = deque_steal_half(&v->runq, &p->runq, &n);
     if (g) {
@@ -178,13 +179,15 @@ static struct g *take_any(struct m *m)
 {
     struct p *p = m->p;
     uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
-    bool slow = tick == atomic_load_relaxed(&p->slow_tick);
+    bool slow = (int32_t)(tick - atomic_load_relaxed(&p->slow_tick)) >= 0;
     atomic_store_relaxed(&p->tick, tick);
     atomic_store_relaxed(&p->slow_tick, tick + SLOW_PICK_EVERY);
     run_due_timers(m);
     injection_take(p);
     struct g *g = take_local(p, slow);
-    if (!g && may_steal(m))
+    if (!g)
+        judge_pause(m);
+    if (!g)
         for (int round = 0; !g && round < STEAL_ROUNDS; round++)
             g = steal(m, false);
     return g ? g : steal(m, true);
@@ -219,11 +222,13 @@ static bool spin_on(struct m *m, int64_t *until)
     }
     int64_t now = os_now();
     if (*until == 0) {
-        *until = now + SPIN_NS;
+        *until = now + (sched.spin_allowed ? SPIN_NS : STEAL_NEXT_AFTER_NS);
     } else if (now >= *until) {
         spin_paid(m, false);
         return false;
     }
+    if (!sched.spin_allowed)
+        os_yield(); /* woken to look: the one CPU is for those who have work */
     for (int i = 0; i < SPIN_RELAX; i++)
         arch_relax();
     return true;
@@ -234,8 +239,7 @@ struct g *find_runnable(struct m *m)
     int64_t spin_until = 0;
     unsigned retries = 0;
     for (;;) {
-        if (unlikely(atomic_load_acquire(&m->orphan) ||
-                     (atomic_load_acquire(&sched.word) & WORD_STOP)))
+        if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
         if (unlikely(!m->p)) {
             if (!m_idle(m))

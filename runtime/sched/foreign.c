@@ -28,6 +28,7 @@ static struct depot records;
 static void foreign_release(void *record)
 {
     struct foreign *f = record;
+    tls_foreign = NULL;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
     waiters_flush(&f->waiters);
     f->free.count = 1;

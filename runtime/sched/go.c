@@ -78,7 +78,7 @@ static inline void g_launch_here(struct m *m, struct g *g)
     sanitize_release(g);
     counter_add(&m->p->started, 1);
     runq_push_next(m->p, g);
-    if (unlikely(atomic_load_relaxed(&sched.word) & WORD_STOP) && m->g)
+    if (unlikely((atomic_load_relaxed(&sched.word) & WORD_STOP) || m_is_orphan(m)) && m->g)
         sched_abandon();
 }
 

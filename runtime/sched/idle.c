@@ -26,6 +26,7 @@ SANITIZE_OWNER_DATA_BEGIN
 #define WAKE_INTERVAL_NS 20000
 #define WAKE_SKIP_MIN 16 /* pushes between two looks at the clock within an interval */
 #define WAKE_BACKOFF_MAX 4096
+#define ROUNDS_BEFORE_YIELD 16
 #define WAKE_LAG_MAX_NS 100000
 
 /* ---- idle Ps ---- */
@@ -79,6 +80,10 @@ bool m_take_p(struct m *m, struct p *prefer)
     struct p *p = p_acquire(prefer);
     if (!p)
         return false;
+    if (unlikely(m_is_orphan(m))) { /* it is a P of a later run */
+        p_release(p);
+        return false;
+    }
     m_hold(m, p);
     return true;
 }
@@ -118,7 +123,7 @@ void m_stop_spinning(struct m *m)
     uint64_t before = atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     atomic_fence_after_rmw(); /* [WAKE-2] pushes relied on us to look */
     if ((before & WORD_SPIN_MASK) == WORD_SPIN_ONE && (before & WORD_IDLE_MASK) && work_visible(m))
-        wake_one(m->p);
+        wake_one(m->p, NULL);
 }
 
 /* Somebody woke m to look for work; tell him whether it was worth it. */
@@ -179,16 +184,19 @@ void idle_wake_all(void)
 
 /* ---- waking ---- */
 
-void wake_one(struct p *waker)
+/* waker: who is told whether it was worth it, or NULL. prefer: the P that has the work, if it is idle. */
+void wake_one(struct p *waker, struct p *prefer)
 {
     struct p *p;
-    for (;;) {
+    for (unsigned rounds = 1;; rounds++) {
+        if (rounds % ROUNDS_BEFORE_YIELD == 0)
+            os_yield();
         uint64_t word = atomic_load_acquire(&sched.word);
         do {
             if (!(word & WORD_IDLE_MASK) || (word & (WORD_SPIN_MASK | WORD_STOP)))
                 return;
         } while (!atomic_cas_acq_rel(&sched.word, &word, word + WORD_SPIN_ONE));
-        p = p_acquire(NULL);
+        p = p_acquire(prefer);
         if (p)
             break;
         /* Whoever pushed meanwhile relied on the spinner that we announced. */
@@ -225,7 +233,7 @@ void wake_slow(struct p *p)
         return;
     }
     p->last_wake = now;
-    wake_one(p);
+    wake_one(p, NULL);
 }
 
 /* Before m goes on with goroutines: somebody sleeps towards the earliest timer, or is awake to. */
@@ -236,7 +244,7 @@ void watcher_ensure(struct m *m)
         return;
     atomic_fence_full(); /* [WATCH-1] */
     if (earliest < atomic_load_relaxed(&sched.watch_deadline))
-        wake_one(m->p);
+        wake_one(m->p, NULL);
 }
 
 /* ---- sleeping ---- */
@@ -271,7 +279,8 @@ static int64_t m_futex_sleep(struct m *m, int64_t deadline)
         os_futex_wait(&m->park, 0, deadline);
         return 0;
     }
-    int64_t until = sched.spin_allowed ? deadline - m->wake_lag : deadline;
+    int64_t until =
+        sched.spin_allowed && deadline > m->wake_lag ? deadline - m->wake_lag : deadline;
     int rc = os_futex_wait(&m->park, 0, until);
     int64_t now = os_now();
     if (rc == -ETIMEDOUT && now >= until) {
@@ -295,8 +304,10 @@ static bool m_sleep(struct m *m)
             break;
         if (deadline == OS_FOREVER || now < deadline - m->wake_lag)
             continue;
-        if (!idle_m_remove(m))
-            continue; /* claimed: what comes with it is on its way */
+        if (!idle_m_remove(m)) {
+            may_watch = false; /* claimed: what comes with it is on its way */
+            continue;
+        }
         if (m_take_p(m, NULL)) {
             while (os_now() < deadline)
                 arch_relax();
@@ -318,7 +329,9 @@ bool m_idle(struct m *m)
     bool spinning = m->spinning;
     m->spinning = false;
     m_hunt_ended(m, false);
-    for (;;) {
+    for (unsigned rounds = 1;; rounds++) {
+        if (rounds % ROUNDS_BEFORE_YIELD == 0)
+            os_yield(); /* what we see is another's to do */
         atomic_store_relaxed(&m->park, 0);
         m->handed = NULL;
         idle_m_add(m);

@@ -38,7 +38,7 @@ void sched_inject(struct g *g)
 {
     injection_push(g);
     atomic_fence_after_rmw(); /* [WAKE-1] */
-    wake_one(NULL);
+    wake_one(NULL, NULL);
 }
 
 SANITIZE_OWNER_DATA_END

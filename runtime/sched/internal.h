@@ -95,7 +95,7 @@ struct p {
     _Alignas(CACHE_LINE) _Atomic(struct g *) next; /* thieves may take it, by CAS */
     _Atomic(uint32_t) tick;                        /* picks so far; thieves read it */
     _Atomic(uint32_t) slow_tick;                   /* the next slow pick comes at this tick */
-    bool solo;                                     /* the only P of this run: nobody steals */
+    _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
     uint64_t id_next, id_end;
     struct slab_cache gs, waiters;
@@ -117,6 +117,18 @@ struct p {
     uint64_t rng;
     unsigned *victims;    /* other Ps, nearest first */
     unsigned tier_end[4]; /* where each tier of victims ends */
+};
+
+/*   RUNNING --weft_blocking--> CALLING --fn returned--> RUNNING --out of its loop--> LEFT
+ *      '------------the run goes on without it----------> ORPHAN --out of its loop--> GONE
+ * Each step is a CAS: the M and the end of the run agree on which came first. An M that finds itself an
+ * orphan touches nothing of the run any more. */
+enum m_state { M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
+
+enum p_mode {
+    P_SHARED,
+    P_SOLO,   /* the only P of this run: nobody steals */
+    P_ORPHAN, /* left to an orphan M; no part of any run */
 };
 
 struct m {
@@ -145,9 +157,8 @@ struct m {
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     unsigned index;         /* in sched.ms */
     os_thread thread;
-    _Atomic(bool) left;   /* out of its loop */
-    bool never_started;   /* there was no thread to be had for it */
-    _Atomic(bool) orphan; /* it didn't leave in time, and the run went without it */
+    _Atomic(uint32_t) state;                 /* enum m_state */
+    struct g *orphan_g;                      /* what an orphan ran */
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
     struct sighting *sightings;              /* of Ps' `next`, by index */
@@ -207,6 +218,11 @@ static inline struct m *m_self(void)
     return ARCH_TLS_LOAD(tls_m);
 }
 
+static inline bool m_is_orphan(struct m *m)
+{
+    return atomic_load_acquire(&m->state) >= M_ORPHAN;
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 
@@ -244,7 +260,7 @@ int64_t timers_earliest(void);
 
 /* idle.c */
 void wake_slow(struct p *p);
-void wake_one(struct p *waker);
+void wake_one(struct p *waker, struct p *prefer);
 bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run ends */
 bool m_take_p(struct m *m, struct p *prefer);
 void m_drop_p(struct m *m);
@@ -293,7 +309,8 @@ void qsbr_online(void);
 void qsbr_offline(void);
 void qsbr_quiescent(void);
 void qsbr_retire(struct deque_array *outgrown);
-void qsbr_settle(void); /* all Ms are offline: everything retired is freed when it returns */
+void qsbr_settle(
+    void); /* the run has ended: free what was retired, if no orphan may be reading it */
 
 /* sysmon.c */
 void sysmon_start(void);

@@ -54,6 +54,7 @@ void m_loop(struct m *m)
     if (m->p) {
         alloc_bind(&m->p->arena);
         topology_bind(m, m->p);
+        sysmon_poke();
     }
     for (struct g *g; (g = find_runnable(m));) {
         sched_run_g(m, g);
@@ -71,9 +72,11 @@ static void *m_thread(void *arg)
     os_thread_name("weft");
     os_thread_slack(1);
     m_loop(m);
-    if (atomic_load_acquire(&m->orphan))
+    uint32_t running = M_RUNNING;
+    if (!atomic_cas_acq_rel(&m->state, &running, M_LEFT)) {
+        atomic_store_release(&m->state, M_GONE);
         return NULL;
-    atomic_store_release(&m->left, true);
+    }
     atomic_sub_acq_rel(&sched.threads, 1);
     atomic_add_acq_rel(&sched.leave_futex, 1);
     os_futex_wake(&sched.leave_futex, 1);
@@ -97,8 +100,7 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     if (rc) {
         atomic_sub_acq_rel(&sched.threads, 1);
         atomic_store_relaxed(&p->last_m, NULL);
-        atomic_store_release(&m->left, true);
-        m->never_started = true;
+        m_free(m);
     }
     return rc;
 }

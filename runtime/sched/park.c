@@ -181,7 +181,7 @@ void waiter_wake(struct waiter *w)
         return;
     }
     struct m *m = m_self();
-    if (unlikely(!m || !m->p)) {
+    if (unlikely(!m || !m->p || atomic_load_relaxed(&m->p->mode) == P_ORPHAN)) {
         wake_foreign(g);
         return;
     }
@@ -193,7 +193,7 @@ void waiter_wake_in_order(struct waiter *w)
 {
     struct g *g = w->g;
     struct m *m = m_self();
-    if (unlikely(!g || !m || !m->p)) {
+    if (unlikely(!g || !m || !m->p || atomic_load_relaxed(&m->p->mode) == P_ORPHAN)) {
         waiter_wake(w);
         return;
     }

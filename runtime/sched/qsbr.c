@@ -96,10 +96,14 @@ void qsbr_retire(struct deque_array *outgrown)
 
 void qsbr_settle(void)
 {
-    if (atomic_load_acquire(&reclaimer_state) != RECLAIMER_NONE)
+    uint32_t state = atomic_load_acquire(&reclaimer_state);
+    if (sched.orphans && state != RECLAIMER_DONE)
+        return; /* it may wait for one that computes for ever: a later run joins it */
+    if (state != RECLAIMER_NONE)
         os_thread_join(reclaimer);
     atomic_store_release(&reclaimer_state, RECLAIMER_NONE);
-    free_all(atomic_swap_acq_rel(&retired, NULL));
+    if (sched.orphans == 0)
+        free_all(atomic_swap_acq_rel(&retired, NULL));
 }
 
 SANITIZE_OWNER_DATA_END

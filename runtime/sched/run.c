@@ -96,7 +96,7 @@ static int make_ps(unsigned procs)
         if (!sched.ps[i] && !(sched.ps[i] = p_new(i)))
             return -ENOMEM;
         p_reset(sched.ps[i]);
-        sched.ps[i]->solo = procs == 1;
+        atomic_store_relaxed(&sched.ps[i]->mode, procs == 1 ? P_SOLO : P_SHARED);
     }
     return 0;
 }
@@ -106,9 +106,13 @@ static void set_stack_bytes(size_t bytes)
 {
     if (sched.stack_class.bytes == bytes)
         return;
-    stack_unmap_all(&sched.stack_class);
-    for (unsigned i = 0; i < PROCS_MAX && sched.ps[i]; i++)
-        sched.ps[i]->stacks = (struct stack_cache){0};
+    if (sched.orphans)
+        stack_forget_all(&sched.stack_class); /* one of them is an orphan's */
+    else
+        stack_unmap_all(&sched.stack_class);
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        if (sched.ps[i])
+            sched.ps[i]->stacks = (struct stack_cache){0};
     sched.stack_class.bytes = bytes;
 }
 
@@ -188,28 +192,52 @@ void run_main_returned(void)
     os_futex_wake(&sched.leave_futex, 1);
 }
 
-static void name_orphan(struct m *m)
+static void name_orphan(struct g *g)
 {
     char text[160];
-    struct g *g = m->g;
-    if (!g || atomic_load_acquire(&m->calling))
-        return;
     bool named = g->flags & G_NAMED;
     snprintf(text, sizeof text, "weft: goroutine %llu%s%s%s did not stop and is left alone\n",
              (unsigned long long)g->id, named ? " (" : "", named ? g->name : "", named ? ")" : "");
     os_write_stderr(text);
 }
 
-/* Its P goes with it; what it runs keeps its descriptor and its stack. */
-static void make_orphan(struct m *m)
+/* The run goes on without m, whose state was `from`: its P goes with it, and what it runs keeps its
+ * descriptor and its stack. False: it has just moved. */
+static bool make_orphan(struct m *m, uint32_t from)
 {
-    name_orphan(m);
-    atomic_store_release(&m->orphan, true);
-    for (unsigned i = 0; i < sched.procs; i++)
-        if (sched.ps[i] == m->p)
-            sched.ps[i] = NULL;
+    struct blocking_call *call = atomic_load_acquire(&m->calling);
+    m->orphan_g = from == M_CALLING && call ? call->g : m->g;
+    if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
+        return false;
+    if (from == M_RUNNING && m->orphan_g)
+        name_orphan(m->orphan_g);
+    for (unsigned i = 0; i < sched.procs; i++) {
+        struct p *p = sched.ps[i];
+        if (!p || p != m->p)
+            continue;
+        atomic_store_relaxed(&p->mode, P_ORPHAN);
+        atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick));
+        sched.ps[i] = NULL;
+    }
     os_thread_detach(m->thread);
     sched.orphans++;
+    return true;
+}
+
+/* Orphans whose threads have ended since. */
+static void bury_orphans(void)
+{
+    unsigned made = atomic_load_acquire(&sched.ms_made);
+    for (unsigned i = 0; sched.orphans && i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        if (m && atomic_load_acquire(&m->state) == M_GONE) {
+            m_free(m);
+            sched.orphans--;
+        }
+    }
+    while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
+        made--;
+    atomic_store_release(&sched.ms_made, made);
 }
 
 /* Whether an M that hasn't left is running goroutines, and not in a blocking section. */
@@ -218,19 +246,16 @@ static bool some_compute(void)
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m && !atomic_load_acquire(&m->orphan) && !atomic_load_acquire(&m->left) &&
-            !atomic_load_acquire(&m->calling))
+        if (m && atomic_load_acquire(&m->state) == M_RUNNING)
             return true;
     }
     return false;
 }
 
 /* Those that compute get stop_ns; those in blocking sections, which only the kernel can end, a grace. */
-static void await_ms(void)
+static void await_ms(int64_t deadline)
 {
-    int64_t patience = sched.config.stop_ns ? sched.config.stop_ns : STOP_NS_DEFAULT;
     int64_t now = os_now(), grace = now + BLOCKING_GRACE_NS;
-    int64_t deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
     for (;; now = os_now()) {
         uint32_t seen = atomic_load_acquire(&sched.leave_futex);
         if (atomic_load_acquire(&sched.threads) == 0 || now >= deadline ||
@@ -242,27 +267,42 @@ static void await_ms(void)
     }
 }
 
-/* Join the Ms that have left and let go of the others. -ETIMEDOUT: one of those computes. */
-static int join_ms(void)
+/* Join the Ms that have left and let go of the others. 1: some should be waited for again. */
+static int settle_ms(int64_t deadline)
 {
-    await_ms();
     int rc = 0;
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (!m || atomic_load_acquire(&m->orphan))
+        uint32_t state = m ? atomic_load_acquire(&m->state) : M_GONE;
+        if (state >= M_ORPHAN)
             continue;
-        if (atomic_load_acquire(&m->left)) {
-            if (!m->never_started)
-                os_thread_join(m->thread);
+        if (state == M_LEFT) {
+            os_thread_join(m->thread);
             m_free(m);
-        } else {
-            if (!atomic_load_acquire(&m->calling))
-                rc = -ETIMEDOUT;
-            make_orphan(m);
+        } else if ((state == M_RUNNING && os_now() < deadline) || !make_orphan(m, state)) {
+            return 1;
+        } else if (state == M_RUNNING) {
+            rc = -ETIMEDOUT;
         }
     }
     return rc;
+}
+
+/* All Ms have left or are orphans. -ETIMEDOUT: one of those computes. */
+static int join_ms(void)
+{
+    int64_t patience = sched.config.stop_ns ? sched.config.stop_ns : STOP_NS_DEFAULT;
+    if (patience < BLOCKING_GRACE_NS)
+        patience = BLOCKING_GRACE_NS; /* to leave takes a moment, too */
+    int64_t now = os_now(), deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
+    int rc, timed_out = 0;
+    do {
+        await_ms(deadline);
+        rc = settle_ms(deadline);
+        timed_out |= rc == -ETIMEDOUT;
+    } while (rc == 1);
+    return timed_out ? -ETIMEDOUT : 0;
 }
 
 static bool is_orphans(struct g *g)
@@ -270,8 +310,7 @@ static bool is_orphans(struct g *g)
     unsigned made = atomic_load_relaxed(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
         struct m *m = atomic_load_relaxed(&sched.ms[i]);
-        if (m && atomic_load_relaxed(&m->orphan) &&
-            (m->g == g || (m->calling && m->calling->g == g)))
+        if (m && m->orphan_g == g)
             return true;
     }
     return false;
@@ -286,8 +325,9 @@ static void kill_waiter(void *object, void *arg)
 {
     struct g *g = object;
     (void)arg;
-    if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED)
-        waiter_kill(g->waiting ? g->waiting : &g->waiter);
+    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
+    if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED && w->unlink)
+        waiter_kill(w);
 }
 
 static bool in_stack(struct stack *s, const void *p)
@@ -309,8 +349,13 @@ static void unlink_waiter(void *object, void *arg)
     struct g *g = object;
     const void **last = arg;
     struct waiter *w = g->waiting ? g->waiting : &g->waiter;
-    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED || !w->unlink)
+    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED)
         return;
+    if (!w->unlink) { /* woken already, only not run: it is in no list any more */
+        if (w != &g->waiter)
+            waiter_put(w);
+        return;
+    }
     if (w->object != *last && !in_stack(g->stack, w->object) && outlives_run(w->object))
         w->unlink(w->object);
     *last = w->object;
@@ -364,8 +409,7 @@ static void take_down(void)
         sched.stack_class.bytes = 0;
         set_stack_bytes(bytes);
     }
-    if (sched.orphans == 0)
-        atomic_store_relaxed(&sched.ms_made, 0);
+    bury_orphans();
 }
 
 static void await_main(void)

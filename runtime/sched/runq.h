@@ -6,7 +6,7 @@
  * scheduler's stack, where the deque comes first.
  *
  * Only the holder fills `next`; thieves only empty it, by a CAS. With one P there are no thieves, and
- * the holder does without RMWs (p->solo).
+ * the holder does without RMWs (P_SOLO).
  *
  * Cost: push_next 1 RMW, which is also the wake-up's full fence; push_tail 0; pick 1. Solo: 0, 0, 0. */
 #ifndef WEFT_SCHED_RUNQ_H
@@ -15,6 +15,11 @@
 #include "runtime/sched/internal.h"
 
 SANITIZE_OWNER_DATA_BEGIN
+
+static inline bool p_is_solo(struct p *p)
+{
+    return atomic_load_relaxed(&p->mode) == P_SOLO;
+}
 
 static inline __attribute__((always_inline)) void runq_push_tail(struct p *p, struct g *g)
 {
@@ -36,13 +41,13 @@ static inline void wake_check(struct p *p)
 static inline __attribute__((always_inline)) void runq_push_next(struct p *p, struct g *g)
 {
     struct g *displaced = atomic_load_relaxed(&p->next);
-    if (p->solo)
+    if (p_is_solo(p))
         atomic_store_relaxed(&p->next, g);
     else
         displaced = atomic_swap_acq_rel(&p->next, g);
     if (displaced)
         runq_push_tail(p, displaced);
-    if (!p->solo)
+    if (!p_is_solo(p))
         wake_check(p);
 }
 
@@ -51,7 +56,7 @@ static inline struct g *runq_take_next(struct p *p)
     struct g *g = atomic_load_relaxed(&p->next);
     if (!g)
         return NULL;
-    if (!p->solo)
+    if (!p_is_solo(p))
         return atomic_swap_acq_rel(&p->next, NULL); /* a thief may have been faster */
     atomic_store_relaxed(&p->next, NULL);
     return g;
@@ -59,19 +64,19 @@ static inline struct g *runq_take_next(struct p *p)
 
 static inline struct g *runq_take_queued(struct p *p)
 {
-    return p->solo ? deque_pop_unshared(&p->runq) : deque_pop(&p->runq);
+    return p_is_solo(p) ? deque_pop_unshared(&p->runq) : deque_pop(&p->runq);
 }
 
 static inline bool runq_slow_pick_is_due(struct p *p)
 {
-    return atomic_load_relaxed(&p->tick) + 1 == atomic_load_relaxed(&p->slow_tick);
+    return (int32_t)(atomic_load_relaxed(&p->tick) + 1 - atomic_load_relaxed(&p->slow_tick)) >= 0;
 }
 
 /* Take a successor that can be switched to at once; NULL: none, or a slow pick is due. */
 static inline __attribute__((always_inline)) struct g *runq_pick(struct p *p)
 {
     uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
-    if (unlikely(tick == atomic_load_relaxed(&p->slow_tick)))
+    if (unlikely((int32_t)(tick - atomic_load_relaxed(&p->slow_tick)) >= 0))
         return NULL;
     atomic_store_relaxed(&p->tick, tick);
     struct g *g = runq_take_next(p);

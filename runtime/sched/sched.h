@@ -24,7 +24,7 @@
 struct g;
 struct p;
 
-/* Why a goroutine waits; wait_reason_text gives Go's words. */
+/* Why a goroutine waits. */
 enum wait_reason {
     WAIT_NONE,
     WAIT_SLEEP,

@@ -62,6 +62,8 @@ void weft_stats_read(weft_stats *out)
     int64_t timers = 0;
     for (unsigned i = 0; i < sched.procs; i++) {
         struct p *p = sched.ps[i];
+        if (!p)
+            continue;
         out->runnable += deque_size(&p->runq) + (atomic_load_acquire(&p->next) != NULL);
         timers += atomic_load_acquire(&p->timers);
     }

@@ -43,7 +43,8 @@ static void *sysmon_thread(void *arg)
             if (!atomic_cas_acq_rel(&sysmon.state, &awake, SYSMON_ASLEEP))
                 continue;
             atomic_fence_after_rmw(); /* [SYSMON-2] */
-            if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs)
+            if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs &&
+                !work_visible(eyes))
                 sysmon_sleep(SYSMON_ASLEEP, OS_FOREVER);
             uint32_t asleep = SYSMON_ASLEEP;
             atomic_cas_acq_rel(&sysmon.state, &asleep, SYSMON_AWAKE);
@@ -51,12 +52,12 @@ static void *sysmon_thread(void *arg)
             period = PERIOD_MIN_NS;
             continue;
         }
-        if (idle > 0 && idle < sched.procs && work_visible(eyes)) {
-            wake_one(NULL);
+        if (idle > 0 && work_visible(eyes)) {
+            wake_one(NULL, NULL);
             quiet = 0;
             period = PERIOD_MIN_NS;
-        } else if (++quiet % QUIET_BEFORE_SLOWER == 0 && period < PERIOD_MAX_NS) {
-            period *= 2;
+        } else if (++quiet % QUIET_BEFORE_SLOWER == 0) {
+            period = 2 * period < PERIOD_MAX_NS ? 2 * period : PERIOD_MAX_NS;
         }
         sysmon_sleep(SYSMON_AWAKE, os_now() + period);
     }

@@ -70,6 +70,7 @@ static void serve(struct waiter *w)
     if (likely(!w->next)) {
         if (taken(w)) {
             w->result = RESULT_ZERO;
+            w->unlink = NULL; /* it is in no list, and the object may be gone */
             waiter_wake(w);
         }
         return;
@@ -86,6 +87,7 @@ static void serve(struct waiter *w)
         if (!taken(each))
             continue;
         each->result = RESULT_ZERO;
+        each->unlink = NULL;
         waiter_wake_in_order(each);
     }
 }

@@ -126,13 +126,13 @@ bool timer_cancel(const struct timer_ticket *ticket)
 {
     struct timer *t = ticket->timer;
     uint64_t armed = ticket->generation << STATE_BITS | TIMER_ARMED;
-    struct timers *home = t->home; /* the same in every generation: its P's */
+    struct timers *home = t->home; /* of this generation, if the CAS succeeds */
     if (!atomic_cas_acq_rel(&t->state, &armed, ticket->generation << STATE_BITS | TIMER_CANCELLED))
         return false;
     sched_timer_count(-1);
     atomic_add_relaxed(&home->cancelled, 1);
     if (mostly_cancelled(home))
-        lower_earliest(home->slot, INT64_MIN);
+        lower_earliest(home->slot, 1); /* long due */
     return true;
 }
 
