@@ -51,12 +51,9 @@ static char *stack_map(size_t bytes)
     return p;
 }
 
-/* Make [low, low + bytes) a stack. NULL: no memory for its guard. */
-static struct stack *stack_make(char *low, size_t bytes, bool pooled)
+/* [low, low + bytes), whose guard is there, as a stack. */
+static struct stack *stack_make(char *low, size_t bytes, bool pooled, bool split)
 {
-    bool split;
-    if (guard(low, &split))
-        return NULL;
     size_t colour = ((uintptr_t)low / bytes) % COLOURS * COLOUR_BYTES;
     struct stack *s = (struct stack *)(low + bytes - colour - sizeof *s - CACHE_LINE);
     s = (struct stack *)((uintptr_t)s & ~(uintptr_t)(CACHE_LINE - 1));
@@ -83,22 +80,39 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
     slab->next = atomic_load_relaxed(&class->slabs);
     while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
         ;
-    cache->carve = slab->base;
+    cache->carve = cache->guarded = slab->base;
     cache->carve_end = slab->base + slab->bytes;
     cache->slab_stacks = n < SLAB_STACKS_MAX ? 2 * n : n;
     return true;
 }
 
+/* Guard the next stack, and with it as many as go into one system call (a quarter cheaper each). */
+static int guard_next(struct stack_class *class, struct stack_cache *cache, bool *split)
+{
+    *split = false;
+    if (cache->carve < cache->guarded)
+        return 0;
+    size_t n = (size_t)(cache->carve_end - cache->carve) / class->bytes;
+    if (n > OS_GUARD_MANY_MAX)
+        n = OS_GUARD_MANY_MAX;
+    if (os_guard_is_cheap() && os_guard_many(cache->carve, os_page(), class->bytes, (unsigned)n)) {
+        cache->guarded = cache->carve + n * class->bytes;
+        return 0;
+    }
+    return guard(cache->carve, split);
+}
+
 static struct stack *stack_carve(struct stack_class *class, struct stack_cache *cache)
 {
+    bool split;
     if (cache->carve == cache->carve_end && !slab_map(class, cache))
         return NULL;
-    struct stack *s = stack_make(cache->carve, class->bytes, true);
-    if (!s)
+    if (guard_next(class, cache, &split))
         return NULL;
+    struct stack *s = stack_make(cache->carve, class->bytes, true, split);
     cache->carve += class->bytes;
     atomic_add_relaxed(&class->carved, 1);
-    if (s->split)
+    if (split)
         atomic_add_relaxed(&class->split, 1);
     return s;
 }
@@ -117,10 +131,12 @@ struct stack *stack_get_sized(size_t bytes)
     char *low = stack_map(bytes);
     if (!low)
         return NULL;
-    struct stack *s = stack_make(low, bytes, false);
-    if (!s)
+    bool split;
+    if (guard(low, &split)) {
         os_unmap(low, bytes);
-    return s;
+        return NULL;
+    }
+    return stack_make(low, bytes, false, split);
 }
 
 void stack_unmap(struct stack *s)

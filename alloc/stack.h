@@ -40,8 +40,9 @@ struct stack_class {
 /* The share of one P. Zeroed is empty. */
 struct stack_cache {
     struct magazine free;
-    char *carve, *carve_end;
-    size_t slab_stacks; /* how many the next slab holds; doubles */
+    char *carve, *carve_end; /* of the slab in use */
+    char *guarded;           /* stacks below have their guards already */
+    size_t slab_stacks;      /* how many the next slab holds; doubles */
 };
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache);

@@ -41,6 +41,9 @@ size_t os_stack_limit(void); /* RLIMIT_STACK in bytes, 64 MiB where unlimited */
 
 /* Make [p, p + bytes) fault. -ENOMEM when the kernel won't. */
 int os_guard(void *p, size_t bytes);
+/* The same for n such ranges, stride bytes apart, in one system call; false: not to be had. */
+bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n);
+#define OS_GUARD_MANY_MAX 32
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
 
 int os_cpu_count(void);    /* CPUs in the affinity mask */

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,11 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
+
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+#define PIDFD_SELF_PROCESS (-10001) /* PIDFD_SELF_THREAD_GROUP, Linux 6.14 */
 
 #ifdef WEFT_TSAN
 _Atomic(uint32_t) atomic_fence_word;
@@ -182,6 +188,16 @@ int os_guard(void *p, size_t bytes)
         atomic_store_relaxed(&guard_kind, 2);
     }
     return mprotect(p, bytes, PROT_NONE) ? -errno : 0;
+}
+
+bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n)
+{
+    struct iovec ranges[OS_GUARD_MANY_MAX];
+    WEFT_ASSERT(n <= OS_GUARD_MANY_MAX);
+    for (unsigned i = 0; i < n; i++)
+        ranges[i] = (struct iovec){.iov_base = p + i * stride, .iov_len = bytes};
+    return syscall(SYS_process_madvise, PIDFD_SELF_PROCESS, ranges, (size_t)n, MADV_GUARD_INSTALL,
+                   0) == (long)(n * bytes);
 }
 
 bool os_guard_is_cheap(void)
