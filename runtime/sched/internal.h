@@ -275,8 +275,9 @@ void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first 
 /* m.c */
 int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */
 void m_loop(struct m *m);
-struct m *m_new(void);
-void m_free(struct m *m);
+struct m *m_alloc(void);
+void m_dealloc(struct m *m);
+void m_free(struct m *m); /* one that m_start made */
 
 /* blocking.c */
 struct blocking_call {
@@ -314,8 +315,9 @@ void qsbr_settle(
 
 /* sysmon.c */
 void sysmon_start(void);
-void sysmon_stop(void);
-void sysmon_poke(void); /* the runtime isn't idle any more */
+void sysmon_stop(void);  /* it is at no M any more, unless one that is being started */
+void sysmon_reset(void); /* all Ms have left: stopped, and may be started again */
+void sysmon_poke(void);  /* the runtime isn't idle any more */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -9,34 +9,49 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SPIN_SCORE_START 128
 #define WAKE_LAG_START_NS 50000
 
-/* NULL: no memory, or THREADS_MAX reached. */
-struct m *m_new(void)
+/* One that is in no list; NULL without memory. */
+struct m *m_alloc(void)
 {
-    unsigned index = atomic_add_acq_rel(&sched.ms_made, 1);
-    struct m *m = index < THREADS_MAX ? alloc_zeroed(CACHE_LINE, sizeof *m) : NULL;
+    struct m *m = alloc_zeroed(CACHE_LINE, sizeof *m);
     if (!m)
-        goto failed;
+        return NULL;
     m->sightings = alloc_zeroed(CACHE_LINE, sched.procs * sizeof *m->sightings);
-    if (!m->sightings)
-        goto failed;
-    m->index = index;
+    if (!m->sightings) {
+        alloc_free(m);
+        return NULL;
+    }
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;
     m->bound = -2;
-    atomic_store_release(&sched.ms[index], m);
     return m;
-failed:
+}
+
+void m_dealloc(struct m *m)
+{
+    alloc_free(m->sightings);
     alloc_free(m);
-    if (index >= THREADS_MAX)
+}
+
+/* NULL: no memory, or THREADS_MAX reached. */
+static struct m *m_new(void)
+{
+    struct m *m = m_alloc();
+    if (!m)
+        return NULL;
+    m->index = atomic_add_acq_rel(&sched.ms_made, 1);
+    if (m->index >= THREADS_MAX) {
         atomic_sub_acq_rel(&sched.ms_made, 1);
-    return NULL;
+        m_dealloc(m);
+        return NULL;
+    }
+    atomic_store_release(&sched.ms[m->index], m);
+    return m;
 }
 
 void m_free(struct m *m)
 {
     atomic_store_relaxed(&sched.ms[m->index], NULL);
-    alloc_free(m->sightings);
-    alloc_free(m);
+    m_dealloc(m);
 }
 
 /* Run goroutines until the run ends. On the thread's own stack. */

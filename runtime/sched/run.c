@@ -438,6 +438,7 @@ static int run(weft_fn fn, void *arg)
     foreign_shut();
     sysmon_stop();
     int left = join_ms();
+    sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
     return rc ? rc : left;

@@ -62,8 +62,25 @@ static inline struct g *runq_take_next(struct p *p)
     return g;
 }
 
+#define RUNQ_LONG 16
+
+/* A long queue has left the cache: fetch the descriptor that is picked two picks from now, and the stack of
+ * the next. Descriptors are type-stable, so it doesn't matter that thieves may take them meanwhile. */
+static inline void runq_prefetch(struct deque *q)
+{
+    uint64_t head = atomic_load_relaxed(&q->head);
+    if (likely(atomic_load_relaxed(&q->tail) - head < RUNQ_LONG))
+        return;
+    struct deque_array *a = atomic_load_relaxed(&q->array);
+    struct g *next = atomic_load_relaxed(&a->slots[(head + 1) & a->mask]);
+    __builtin_prefetch(next->ctx.sp);
+    __builtin_prefetch((char *)next->ctx.sp + CACHE_LINE);
+    __builtin_prefetch(atomic_load_relaxed(&a->slots[(head + 2) & a->mask]));
+}
+
 static inline struct g *runq_take_queued(struct p *p)
 {
+    runq_prefetch(&p->runq);
     return p_is_solo(p) ? deque_pop_unshared(&p->runq) : deque_pop(&p->runq);
 }
 

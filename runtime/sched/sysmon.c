@@ -21,7 +21,7 @@ enum { SYSMON_AWAKE, SYSMON_ASLEEP, SYSMON_STOP };
 static struct {
     _Atomic(uint32_t) state; /* the futex too */
     _Atomic(bool) started;
-    bool running;
+    _Atomic(bool) running; /* its thread is to be joined */
     os_thread thread;
 } sysmon;
 
@@ -61,7 +61,7 @@ static void *sysmon_thread(void *arg)
         }
         sysmon_sleep(SYSMON_AWAKE, os_now() + period);
     }
-    m_free(eyes);
+    m_dealloc(eyes);
     return NULL;
 }
 
@@ -72,24 +72,28 @@ void sysmon_start(void)
     if (atomic_load_relaxed(&sysmon.started) ||
         !atomic_cas_acq_rel(&sysmon.started, &started, true))
         return;
-    struct m *eyes = m_new();
+    struct m *eyes = m_alloc();
     if (!eyes)
         return;
     atomic_store_release(&sysmon.state, SYSMON_AWAKE);
     if (os_thread_start(&sysmon.thread, sysmon_thread, eyes))
-        m_free(eyes);
+        m_dealloc(eyes);
     else
-        sysmon.running = true;
+        atomic_store_release(&sysmon.running, true);
 }
 
 void sysmon_stop(void)
 {
-    if (sysmon.running) {
-        atomic_store_release(&sysmon.state, SYSMON_STOP);
-        os_futex_wake(&sysmon.state, 1);
-        os_thread_join(sysmon.thread);
-    }
-    sysmon.running = false;
+    if (!atomic_swap_acq_rel(&sysmon.running, false))
+        return;
+    atomic_store_release(&sysmon.state, SYSMON_STOP);
+    os_futex_wake(&sysmon.state, 1);
+    os_thread_join(sysmon.thread);
+}
+
+void sysmon_reset(void)
+{
+    sysmon_stop();
     atomic_store_release(&sysmon.started, false);
 }
 

@@ -63,32 +63,22 @@ static inline bool taken(struct waiter *w)
     return false;
 }
 
-/* Wake all of a list that was taken, in the order of their arrival. */
+/* Wake all of a list that was taken. Several go to the tail, the last to come first: a WaitGroup promises no
+ * order, and turning a list of a million round costs a pass over all of it. */
 static void serve(struct waiter *w)
 {
-    struct waiter *oldest = NULL;
-    if (likely(!w->next)) {
+    bool alone = !w->next;
+    while (w) {
+        struct waiter *next = w->next; /* w is its owner's once it is woken */
         if (taken(w)) {
             w->result = RESULT_ZERO;
             w->unlink = NULL; /* it is in no list, and the object may be gone */
-            waiter_wake(w);
+            if (alone)
+                waiter_wake(w);
+            else
+                waiter_wake_in_order(w);
         }
-        return;
-    }
-    while (w) {
-        struct waiter *next = w->next;
-        w->next = oldest;
-        oldest = w;
         w = next;
-    }
-    while (oldest) {
-        struct waiter *each = oldest;
-        oldest = each->next;
-        if (!taken(each))
-            continue;
-        each->result = RESULT_ZERO;
-        each->unlink = NULL;
-        waiter_wake_in_order(each);
     }
 }
 
