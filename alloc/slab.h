@@ -24,6 +24,8 @@ struct slab_cache {
     struct slab *carving;
 };
 
+SANITIZE_OWNER_DATA_BEGIN
+
 void *slab_get_slow(struct slab_class *class, struct slab_cache *cache);
 
 /* An object, or NULL without memory. Fresh ones are zero; others are as they were put, but for their
@@ -41,5 +43,7 @@ static inline void slab_put(struct slab_class *class, struct slab_cache *cache, 
 
 /* Call fn for every object ever carved, free or not. Nobody may be carving. */
 void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg);
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -155,21 +155,35 @@ bool stack_class_contains(struct stack_class *class, const void *p)
     return false;
 }
 
-void stack_unmap_all(struct stack_class *class)
+static void slabs_unmap(struct stack_slab *slab)
 {
-    struct stack_slab *slab = atomic_swap_acq_rel(&class->slabs, NULL);
     while (slab) {
         struct stack_slab *next = slab->next;
         os_unmap(slab->base, slab->bytes);
         alloc_free(slab);
         slab = next;
     }
-    atomic_add_relaxed(&guards_split, -atomic_load_relaxed(&class->split));
+}
+
+void stack_unmap_all(struct stack_class *class)
+{
+    slabs_unmap(atomic_load_relaxed(&class->slabs));
+    atomic_store_relaxed(&class->slabs, NULL);
     stack_forget_all(class);
+    slabs_unmap(class->forgotten);
+    class->forgotten = NULL;
 }
 
 void stack_forget_all(struct stack_class *class)
 {
+    struct stack_slab *slab = atomic_load_relaxed(&class->slabs);
+    while (slab) {
+        struct stack_slab *next = slab->next;
+        slab->next = class->forgotten;
+        class->forgotten = slab;
+        slab = next;
+    }
+    atomic_add_relaxed(&guards_split, -atomic_load_relaxed(&class->split));
     atomic_store_relaxed(&class->slabs, NULL);
     atomic_store_relaxed(&class->split, 0);
     atomic_store_relaxed(&class->carved, 0);

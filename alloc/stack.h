@@ -22,6 +22,8 @@ struct stack {
 
 _Static_assert(offsetof(struct stack, free) == 0, "magazines hold the record itself");
 
+SANITIZE_OWNER_DATA_BEGIN
+
 /* The first frame starts right below the record. */
 static inline void *stack_top(struct stack *s)
 {
@@ -35,6 +37,7 @@ struct stack_class {
     _Atomic(struct stack_slab *) slabs; /* all mappings; only pushed to */
     _Atomic(size_t) carved;             /* stacks made so far */
     _Atomic(uint32_t) split;            /* of them, with a guard that split a mapping */
+    struct stack_slab *forgotten;       /* mappings of which some stacks may be in use still */
 };
 
 /* The share of one P. Zeroed is empty. */
@@ -71,10 +74,13 @@ static inline void stack_put(struct stack_class *class, struct stack_cache *cach
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
 
-/* Leave all stacks of the class to whoever uses them, mapped for good; the caller zeroes the caches. */
+/* Start afresh and leave all stacks to whoever uses them, mapped until stack_unmap_all; the caller zeroes
+ * the caches. */
 void stack_forget_all(struct stack_class *class);
 
 /* Unmap every stack of the class. None may be in use; the caller zeroes the caches. */
 void stack_unmap_all(struct stack_class *class);
+
+SANITIZE_OWNER_DATA_END
 
 #endif

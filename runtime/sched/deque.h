@@ -45,6 +45,8 @@ struct deque {
     void (*retire)(struct deque_array *outgrown); /* frees it once no thief can be reading it */
 };
 
+SANITIZE_OWNER_DATA_BEGIN
+
 /* 0 or -ENOMEM. */
 int deque_init(struct deque *d, void (*retire)(struct deque_array *));
 void deque_destroy(struct deque *d);
@@ -105,5 +107,7 @@ static inline void *deque_pop_unshared(struct deque *d)
     atomic_store_relaxed(&d->head, head + 1);
     return x;
 }
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -112,6 +112,7 @@ struct p {
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
     unsigned index;
+    struct p *next_spare;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -159,6 +160,7 @@ struct m {
     os_thread thread;
     _Atomic(uint32_t) state;                 /* enum m_state */
     struct g *orphan_g;                      /* what an orphan ran */
+    struct p *orphan_p;                      /* and the P that it holds, if any */
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
     struct sighting *sightings;              /* of Ps' `next`, by index */
@@ -203,12 +205,15 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans; /* Ms of earlier runs that never left */
-    struct g *main_g; /* NULL once it has ended */
-    bool main_gone;   /* it called weft_goexit */
+    unsigned orphans;   /* Ms of earlier runs that never left */
+    struct p *spare_ps; /* Ps that orphans have left behind */
+    struct g *main_g;   /* NULL once it has ended */
+    bool main_gone;     /* it called weft_goexit */
 };
 
 extern struct sched sched;
+
+SANITIZE_OWNER_DATA_BEGIN
 
 /* This thread's M; NULL on a foreign thread. */
 extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
@@ -335,5 +340,7 @@ struct slab_cache *foreign_waiters(void);
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
 void waiters_flush(struct slab_cache *cache);
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -186,8 +186,7 @@ void waiter_wake(struct waiter *w)
         return;
     }
     counter_add(&m->p->unparks, 1);
-    __builtin_prefetch(g->ctx.sp); /* it most likely runs next */
-    __builtin_prefetch((char *)g->ctx.sp + CACHE_LINE);
+    prefetch_stack(g); /* it most likely runs next */
     runq_push_next(m->p, g);
 }
 

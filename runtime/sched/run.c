@@ -54,6 +54,13 @@ static unsigned choose_procs(int configured)
 
 static struct p *p_new(unsigned index)
 {
+    struct p *spare = sched.spare_ps;
+    if (spare) {
+        sched.spare_ps = spare->next_spare;
+        spare->stacks = (struct stack_cache){0}; /* they may be of another size */
+        spare->index = index;
+        return spare;
+    }
     struct p *p = alloc_zeroed(CACHE_LINE, sizeof *p);
     if (!p)
         return NULL;
@@ -218,22 +225,41 @@ static bool make_orphan(struct m *m, uint32_t from)
         atomic_store_relaxed(&p->mode, P_ORPHAN);
         atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick));
         sched.ps[i] = NULL;
+        m->orphan_p = p;
     }
     os_thread_detach(m->thread);
     sched.orphans++;
     return true;
 }
 
-/* Orphans whose threads have ended since. */
+/* An orphan's thread has ended. Its goroutine's stack, if it is one of many, stays where it is: the slab may
+ * be of an earlier default size. */
+static void bury_orphan(struct m *m)
+{
+    struct g *g = m->orphan_g;
+    if (g && atomic_load_relaxed(&g->state) != G_FREE) {
+        sanitize_fiber_destroy(&g->fiber);
+        if (g->stack != sched.main_stack && !g->stack->pooled)
+            stack_unmap(g->stack);
+        g->waiting = NULL;
+        g->deferred = NULL;
+        g_free(sched.ps[0], g);
+    }
+    if (m->orphan_p) {
+        m->orphan_p->next_spare = sched.spare_ps;
+        sched.spare_ps = m->orphan_p;
+    }
+    m_free(m);
+    sched.orphans--;
+}
+
 static void bury_orphans(void)
 {
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m && atomic_load_acquire(&m->state) == M_GONE) {
-            m_free(m);
-            sched.orphans--;
-        }
+        if (m && atomic_load_acquire(&m->state) == M_GONE)
+            bury_orphan(m);
     }
     while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
         made--;
@@ -402,6 +428,8 @@ static void take_down(void)
         p_reset(sched.ps[i]);
     }
     qsbr_settle();
+    if (sched.ps[0])
+        bury_orphans();
     if (some_left)
         bury_all();
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
@@ -409,7 +437,6 @@ static void take_down(void)
         sched.stack_class.bytes = 0;
         set_stack_bytes(bytes);
     }
-    bury_orphans();
 }
 
 static void await_main(void)

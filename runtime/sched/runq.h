@@ -62,6 +62,14 @@ static inline struct g *runq_take_next(struct p *p)
     return g;
 }
 
+/* What a switch to g reads first. Its sp may be stale or none: a prefetch never faults. */
+static inline void prefetch_stack(const struct g *g)
+{
+    uintptr_t sp = (uintptr_t)g->ctx.sp;
+    __builtin_prefetch((const void *)sp);
+    __builtin_prefetch((const void *)(sp + CACHE_LINE));
+}
+
 #define RUNQ_LONG 16
 
 /* A long queue has left the cache: fetch the descriptor that is picked two picks from now, and the stack of
@@ -73,8 +81,7 @@ static inline void runq_prefetch(struct deque *q)
         return;
     struct deque_array *a = atomic_load_relaxed(&q->array);
     struct g *next = atomic_load_relaxed(&a->slots[(head + 1) & a->mask]);
-    __builtin_prefetch(next->ctx.sp);
-    __builtin_prefetch((char *)next->ctx.sp + CACHE_LINE);
+    prefetch_stack(next);
     __builtin_prefetch(atomic_load_relaxed(&a->slots[(head + 2) & a->mask]));
 }
 

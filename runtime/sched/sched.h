@@ -59,6 +59,8 @@ void waiter_put(struct waiter *w);
  * the second to drop it puts it back. */
 void waiter_drop(struct waiter *w);
 
+SANITIZE_OWNER_DATA_BEGIN
+
 /* A name fits where a pointer doesn't: an object can keep its first waiter and a count in one word. 0 is
  * no waiter. */
 static inline uint32_t waiter_name(const struct waiter *w)
@@ -139,5 +141,7 @@ void sched_timer_armed(void);
 
 /* Count timers armed (+) and gone (-), for weft_stats. */
 void sched_timer_count(int delta);
+
+SANITIZE_OWNER_DATA_END
 
 #endif
