@@ -295,7 +295,14 @@ struct blocking_call {
 void m_run_call(struct m *m);
 
 /* run.c */
+struct p *p_new(unsigned index);
+void p_reset(struct p *p);
+void set_stack_bytes(size_t bytes); /* the default size; cached stacks of another one go */
+
+/* end.c */
 void run_main_returned(void);
+int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
+void take_down(void);
 
 /* stats.c */
 uint64_t sched_alive(void); /* goroutines */

@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.c - weft_run: setting a run up, and taking it down so that the next one finds nothing of it.
+ * run.c - weft_run: setting a run up. Its other half, taking it down, is end.c.
  *
  *   NONE --weft_run--> STARTING --> ON --main returned--> STOPPING --all Ms have left--> NONE
  *
  * Ps, their caches and arenas are made once and kept. Ms are threads of one run; the caller of weft_run
  * is none of them but waits. (Were it an M, a goroutine that computes or blocks on it when main
  * returns would hold weft_run up for ever, and stop_ns couldn't be kept. It costs a thread's start
- * a run: docs/decisions.md.) When main returns WORD_STOP is set: every M leaves at its next pass through find_runnable, which each goroutine
- * reaches at the latest 61 yields or parks later. Those that compute are waited for up to stop_ns and
- * named on stderr if that is not enough; those in a blocking section are abandoned like a parked
- * goroutine. An M that isn't out by then is an orphan: it keeps its P, its goroutine and its stack, and
- * its thread ends by itself should it ever come back. */
+ * a run: docs/decisions.md.) */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "runtime/sched/internal.h"
-
-#define STOP_NS_DEFAULT INT64_C(1000000000)
-#define BLOCKING_GRACE_NS 10000000
-#define STACKS_KEPT 1024 /* more than these are unmapped at the end of a run */
 
 struct sched sched;
 
@@ -52,7 +42,7 @@ static unsigned choose_procs(int configured)
     return n < 1 || n > PROCS_MAX ? 0 : (unsigned)n;
 }
 
-static struct p *p_new(unsigned index)
+struct p *p_new(unsigned index)
 {
     struct p *spare = sched.spare_ps;
     if (spare) {
@@ -76,7 +66,7 @@ static struct p *p_new(unsigned index)
 }
 
 /* A P that has no trace of an earlier run, but for its caches. */
-static void p_reset(struct p *p)
+void p_reset(struct p *p)
 {
     atomic_store_relaxed(&p->next, NULL);
     atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick) + SLOW_PICK_EVERY);
@@ -109,7 +99,7 @@ static int make_ps(unsigned procs)
 }
 
 /* The default stack size; cached stacks of another one go. */
-static void set_stack_bytes(size_t bytes)
+void set_stack_bytes(size_t bytes)
 {
     if (sched.stack_class.bytes == bytes)
         return;
@@ -184,259 +174,6 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     atomic_store_relaxed(&p->started, 1);
     atomic_store_relaxed(&p->next, g);
     return g;
-}
-
-void run_main_returned(void)
-{
-    sched.main_g = NULL;
-    atomic_store_release(&sched.state, RUN_STOPPING);
-    atomic_or_acq_rel(&sched.word, WORD_STOP);
-    atomic_fence_after_rmw();                  /* [WAKE-1] */
-    for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
-        atomic_store_relaxed(&sched.ps[i]->slow_tick, atomic_load_relaxed(&sched.ps[i]->tick) + 1);
-    idle_wake_all();
-    atomic_add_acq_rel(&sched.leave_futex, 1);
-    os_futex_wake(&sched.leave_futex, 1);
-}
-
-static void name_orphan(struct g *g)
-{
-    char text[160];
-    bool named = g->flags & G_NAMED;
-    snprintf(text, sizeof text, "weft: goroutine %llu%s%s%s did not stop and is left alone\n",
-             (unsigned long long)g->id, named ? " (" : "", named ? g->name : "", named ? ")" : "");
-    os_write_stderr(text);
-}
-
-/* The run goes on without m, whose state was `from`: its P goes with it, and what it runs keeps its
- * descriptor and its stack. False: it has just moved. */
-static bool make_orphan(struct m *m, uint32_t from)
-{
-    struct blocking_call *call = atomic_load_acquire(&m->calling);
-    m->orphan_g = from == M_CALLING && call ? call->g : m->g;
-    if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
-        return false;
-    if (from == M_RUNNING && m->orphan_g)
-        name_orphan(m->orphan_g);
-    for (unsigned i = 0; i < sched.procs; i++) {
-        struct p *p = sched.ps[i];
-        if (!p || p != m->p)
-            continue;
-        atomic_store_relaxed(&p->mode, P_ORPHAN);
-        atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick));
-        sched.ps[i] = NULL;
-        m->orphan_p = p;
-    }
-    os_thread_detach(m->thread);
-    sched.orphans++;
-    return true;
-}
-
-/* An orphan's thread has ended. Its goroutine's stack, if it is one of many, stays where it is: the slab may
- * be of an earlier default size. */
-static void bury_orphan(struct m *m)
-{
-    struct g *g = m->orphan_g;
-    if (g && atomic_load_relaxed(&g->state) != G_FREE) {
-        sanitize_fiber_destroy(&g->fiber);
-        if (g->stack != sched.main_stack && !g->stack->pooled)
-            stack_unmap(g->stack);
-        g->waiting = NULL;
-        g->deferred = NULL;
-        g_free(sched.ps[0], g);
-    }
-    if (m->orphan_p) {
-        m->orphan_p->next_spare = sched.spare_ps;
-        sched.spare_ps = m->orphan_p;
-    }
-    m_free(m);
-    sched.orphans--;
-}
-
-static void bury_orphans(void)
-{
-    unsigned made = atomic_load_acquire(&sched.ms_made);
-    for (unsigned i = 0; sched.orphans && i < made; i++) {
-        struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m && atomic_load_acquire(&m->state) == M_GONE)
-            bury_orphan(m);
-    }
-    while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
-        made--;
-    atomic_store_release(&sched.ms_made, made);
-}
-
-/* Whether an M that hasn't left is running goroutines, and not in a blocking section. */
-static bool some_compute(void)
-{
-    unsigned made = atomic_load_acquire(&sched.ms_made);
-    for (unsigned i = 0; i < made; i++) {
-        struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m && atomic_load_acquire(&m->state) == M_RUNNING)
-            return true;
-    }
-    return false;
-}
-
-/* Those that compute get stop_ns; those in blocking sections, which only the kernel can end, a grace. */
-static void await_ms(int64_t deadline)
-{
-    int64_t now = os_now(), grace = now + BLOCKING_GRACE_NS;
-    for (;; now = os_now()) {
-        uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.threads) == 0 || now >= deadline ||
-            (now >= grace && !some_compute()))
-            return;
-        idle_wake_all();
-        int64_t next = now < grace ? grace : now + BLOCKING_GRACE_NS;
-        os_futex_wait(&sched.leave_futex, seen, next < deadline ? next : deadline);
-    }
-}
-
-/* Join the Ms that have left and let go of the others. 1: some should be waited for again. */
-static int settle_ms(int64_t deadline)
-{
-    int rc = 0;
-    unsigned made = atomic_load_acquire(&sched.ms_made);
-    for (unsigned i = 0; i < made; i++) {
-        struct m *m = atomic_load_acquire(&sched.ms[i]);
-        uint32_t state = m ? atomic_load_acquire(&m->state) : M_GONE;
-        if (state >= M_ORPHAN)
-            continue;
-        if (state == M_LEFT) {
-            os_thread_join(m->thread);
-            m_free(m);
-        } else if ((state == M_RUNNING && os_now() < deadline) || !make_orphan(m, state)) {
-            return 1;
-        } else if (state == M_RUNNING) {
-            rc = -ETIMEDOUT;
-        }
-    }
-    return rc;
-}
-
-/* All Ms have left or are orphans. -ETIMEDOUT: one of those computes. */
-static int join_ms(void)
-{
-    int64_t patience = sched.config.stop_ns ? sched.config.stop_ns : STOP_NS_DEFAULT;
-    if (patience < BLOCKING_GRACE_NS)
-        patience = BLOCKING_GRACE_NS; /* to leave takes a moment, too */
-    int64_t now = os_now(), deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
-    int rc, timed_out = 0;
-    do {
-        await_ms(deadline);
-        rc = settle_ms(deadline);
-        timed_out |= rc == -ETIMEDOUT;
-    } while (rc == 1);
-    return timed_out ? -ETIMEDOUT : 0;
-}
-
-static bool is_orphans(struct g *g)
-{
-    unsigned made = atomic_load_relaxed(&sched.ms_made);
-    for (unsigned i = 0; sched.orphans && i < made; i++) {
-        struct m *m = atomic_load_relaxed(&sched.ms[i]);
-        if (m && m->orphan_g == g)
-            return true;
-    }
-    return false;
-}
-
-static bool is_abandoned(struct g *g)
-{
-    return atomic_load_relaxed(&g->state) != G_FREE && !is_orphans(g);
-}
-
-static void kill_waiter(void *object, void *arg)
-{
-    struct g *g = object;
-    (void)arg;
-    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
-    if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED && w->unlink)
-        waiter_kill(w);
-}
-
-static bool in_stack(struct stack *s, const void *p)
-{
-    return s && (const char *)p >= s->low && (const char *)p < s->low + s->bytes;
-}
-
-/* An object that lies in a goroutine's stack goes with the run: nothing is to be done for it, and in main's
- * stack it is gone already. */
-static bool outlives_run(const void *object)
-{
-    return !in_stack(sched.main_stack, object) && !stack_class_contains(&sched.stack_class, object);
-}
-
-/* Objects that outlive the run keep none of its waiters: all of them are dead by now, so one call per
- * object takes them all out. */
-static void unlink_waiter(void *object, void *arg)
-{
-    struct g *g = object;
-    const void **last = arg;
-    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
-    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED)
-        return;
-    if (!w->unlink) { /* woken already, only not run: it is in no list any more */
-        if (w != &g->waiter)
-            waiter_put(w);
-        return;
-    }
-    if (w->object != *last && !in_stack(g->stack, w->object) && outlives_run(w->object))
-        w->unlink(w->object);
-    *last = w->object;
-    if (w != &g->waiter)
-        waiter_drop(w);
-}
-
-/* An abandoned goroutine: its deferred calls don't run. */
-static void bury(void *object, void *arg)
-{
-    struct g *g = object;
-    struct p *p = arg;
-    if (!is_abandoned(g))
-        return;
-    if (g->stack) {
-        sanitize_fiber_destroy(&g->fiber);
-        if (g->stack != sched.main_stack)
-            stack_put(&sched.stack_class, &p->stacks, g->stack);
-    }
-    g->waiter.cancellable = false;
-    g->waiting = NULL;
-    g->deferred = NULL;
-    g_free(p, g);
-}
-
-static void bury_all(void)
-{
-    const void *last = NULL;
-    slab_for_each(&sched.g_class, kill_waiter, NULL);
-    slab_for_each(&sched.g_class, unlink_waiter, &last);
-    slab_for_each(&sched.g_class, bury, sched.ps[0]);
-}
-
-static void take_down(void)
-{
-    bool some_left = sched_alive() > 0;
-    if (!sched.ps[0] && !(sched.ps[0] = p_new(0)))
-        some_left = false; /* no memory to bury them properly */
-    for (unsigned i = 0; i < sched.procs; i++) {
-        if (!sched.ps[i])
-            continue;
-        if (sched.timer_ops.drop_all)
-            sched.timer_ops.drop_all(sched.ps[i]);
-        p_reset(sched.ps[i]);
-    }
-    qsbr_settle();
-    if (sched.ps[0])
-        bury_orphans();
-    if (some_left)
-        bury_all();
-    if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
-        size_t bytes = sched.stack_class.bytes;
-        sched.stack_class.bytes = 0;
-        set_stack_bytes(bytes);
-    }
 }
 
 static void await_main(void)
