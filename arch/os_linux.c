@@ -192,12 +192,18 @@ int os_guard(void *p, size_t bytes)
 
 bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n)
 {
+    static _Atomic(bool) refused; /* an older kernel: don't ask again */
     struct iovec ranges[OS_GUARD_MANY_MAX];
     WEFT_ASSERT(n <= OS_GUARD_MANY_MAX);
+    if (atomic_load_relaxed(&refused))
+        return false;
     for (unsigned i = 0; i < n; i++)
         ranges[i] = (struct iovec){.iov_base = p + i * stride, .iov_len = bytes};
-    return syscall(SYS_process_madvise, PIDFD_SELF_PROCESS, ranges, (size_t)n, MADV_GUARD_INSTALL,
-                   0) == (long)(n * bytes);
+    long done =
+        syscall(SYS_process_madvise, PIDFD_SELF_PROCESS, ranges, (size_t)n, MADV_GUARD_INSTALL, 0);
+    if (done < 0 && errno != ENOMEM)
+        atomic_store_relaxed(&refused, true);
+    return done == (long)(n * bytes);
 }
 
 bool os_guard_is_cheap(void)

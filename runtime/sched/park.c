@@ -30,10 +30,13 @@ void g_prepare(struct g *g)
 /* It runs for the first time. */
 static __attribute__((noinline)) void g_take_stack(struct p *p, struct g *g)
 {
+    int *errno_at = os_errno_location(); /* of whoever gives way to g, and keeps its errno */
+    int saved_errno = *errno_at;
     g->stack = stack_get(&sched.stack_class, &p->stacks);
     if (!g->stack)
         sched_fatal("out of memory: no stack for a goroutine");
     g_prepare(g);
+    *errno_at = saved_errno;
 }
 
 static inline __attribute__((always_inline)) void g_becomes_current(struct m *m, struct g *g)
