@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/fail.h"
 #include "arch/sanitize.h"
 #include <weft/pool.h>
 
@@ -61,7 +62,10 @@ static int arena_flags(void)
         return MALLOCX_TCACHE_NONE;
     if (unlikely(!a->made)) {
         size_t size = sizeof(unsigned);
-        if (mallctl("arenas.create", &a->arena, &size, NULL, 0) ||
+        if (!a->has_arena) /* there is no way to give one back: never ask for a second */
+            a->has_arena =
+                !os_fails(FAIL_ARENA) && !mallctl("arenas.create", &a->arena, &size, NULL, 0);
+        if (!a->has_arena || os_fails(FAIL_ARENA) ||
             mallctl("tcache.create", &a->tcache, &size, NULL, 0))
             return MALLOCX_TCACHE_NONE;
         a->made = true;
@@ -92,7 +96,7 @@ static void arena_free(void *p)
 
 static void *checked_alloc(size_t align, size_t n)
 {
-    if (n > PTRDIFF_MAX - align)
+    if (n > PTRDIFF_MAX - align || os_fails(FAIL_MEMORY))
         return NULL;
     return arena_alloc(align, n ? n : 1);
 }

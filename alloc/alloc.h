@@ -9,7 +9,7 @@
 /* A P's jemalloc arena and thread cache; made at first use, kept until the process ends. Zeroed is
  * ready. The cache may be used only by the holder of the P, and not in a blocking section. */
 struct alloc_arena {
-    bool made;
+    bool has_arena, made; /* made: with its cache */
     unsigned arena, tcache;
 };
 

@@ -20,6 +20,7 @@ void os_thread_detach(os_thread thread);
 void os_thread_name(const char *name);                /* of the calling thread; cut at 15 bytes */
 bool os_thread_bounds(char **low, size_t *size);      /* the calling thread's stack */
 int os_at_thread_exit(void (*fn)(void *), void *arg); /* one fn a process; 0 or -errno */
+int os_at_fork(void (*in_child)(void));               /* 0 or -ENOMEM */
 int os_thread_slack(int ns); /* set this thread's timer slack; returns the old one */
 
 /* Sleep while *word == expected, until a wake or the deadline (CLOCK_MONOTONIC ns).
@@ -46,8 +47,9 @@ bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n);
 #define OS_GUARD_MANY_MAX 32
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
 
-int os_cpu_count(void);    /* CPUs in the affinity mask */
-double os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit */
+int os_cpu_count(void); /* CPUs in the affinity mask */
+double
+os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit; below 0: can't be read now */
 
 /* Write all of text to stderr, whatever the state of stdio. */
 void os_write_stderr(const char *text);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "arch/assert.h"
+#include "arch/fail.h"
 
 #define THREAD_STACK_BYTES ((size_t)8 << 20)
 #define NS_PER_S INT64_C(1000000000)
@@ -39,6 +40,8 @@ _Atomic(uint32_t) atomic_fence_word;
 int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg)
 {
     pthread_attr_t attr;
+    if (os_fails(FAIL_THREAD))
+        return -EAGAIN;
     int rc = pthread_attr_init(&attr);
     if (rc)
         return -rc;
@@ -88,9 +91,16 @@ static void make_exit_key(void)
 int os_at_thread_exit(void (*fn)(void *), void *arg)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (os_fails(FAIL_KEY))
+        return -ENOMEM;
     atomic_store_relaxed(&exit_fn, fn);
     pthread_once(&once, make_exit_key);
     return -(exit_key_error ? exit_key_error : pthread_setspecific(exit_key, arg));
+}
+
+int os_at_fork(void (*in_child)(void))
+{
+    return os_fails(FAIL_KEY) ? -ENOMEM : -pthread_atfork(NULL, NULL, in_child);
 }
 
 int os_thread_slack(int ns)
@@ -148,6 +158,8 @@ int *os_errno_location(void)
 
 void *os_map(size_t bytes)
 {
+    if (os_fails(FAIL_MAP))
+        return NULL;
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                    -1, 0);
     if (p == MAP_FAILED)
@@ -178,6 +190,8 @@ static _Atomic(int) guard_kind; /* 0: not tried, 1: MADV_GUARD_INSTALL, 2: mprot
 
 int os_guard(void *p, size_t bytes)
 {
+    if (os_fails(FAIL_GUARD))
+        return -ENOMEM;
     if (atomic_load_relaxed(&guard_kind) != 2) {
         if (!madvise(p, bytes, MADV_GUARD_INSTALL)) {
             atomic_store_relaxed(&guard_kind, 1);
@@ -195,7 +209,7 @@ bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n)
     static _Atomic(bool) refused; /* an older kernel: don't ask again */
     struct iovec ranges[OS_GUARD_MANY_MAX];
     WEFT_ASSERT(n <= OS_GUARD_MANY_MAX);
-    if (atomic_load_relaxed(&refused))
+    if (atomic_load_relaxed(&refused) || os_fails(FAIL_GUARD))
         return false;
     for (unsigned i = 0; i < n; i++)
         ranges[i] = (struct iovec){.iov_base = p + i * stride, .iov_len = bytes};
@@ -254,9 +268,11 @@ static double quota_in(const char *dir)
 /* The tightest limit on the way from this process's group up to the root. */
 double os_cpu_quota(void)
 {
+    if (os_fails(FAIL_FILE))
+        return -1;
     FILE *f = fopen("/proc/self/cgroup", "re");
     if (!f)
-        return 0;
+        return errno == ENOENT ? 0 : -1;
     char line[PATH_MAX], dir[PATH_MAX + 64];
     double tightest = 0;
     while (fgets(line, sizeof line, f)) {

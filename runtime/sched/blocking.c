@@ -19,12 +19,10 @@ static bool give_p_away(struct m *m)
 {
     struct p *p = m->p;
     m_drop_p(m);
-    if (atomic_load_acquire(&p->next) || work_queued()) {
-        wake_one(NULL, p);
-        return true;
-    }
-    watcher_ensure(m);
-    return false;
+    bool wanted = p_leaves_work(p);
+    if (unlikely(wanted ? wake_one(NULL, p) : watcher_ensure(m)))
+        await_thread(p);
+    return wanted;
 }
 
 static bool m_moves(struct m *m, uint32_t from, uint32_t to)

@@ -262,6 +262,7 @@ void take_down(void)
             sched.timer_ops.drop_all(sched.ps[i]);
         p_reset(sched.ps[i]);
     }
+    m_free_unstarted(); /* before the orphans, for one of which it could be taken */
     qsbr_settle();
     if (sched.ps[0])
         bury_orphans();

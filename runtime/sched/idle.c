@@ -184,8 +184,9 @@ void idle_wake_all(void)
 
 /* ---- waking ---- */
 
-/* waker: who is told whether it was worth it, or NULL. prefer: the P that has the work, if it is idle. */
-void wake_one(struct p *waker, struct p *prefer)
+/* waker: who is told whether it was worth it, or NULL. prefer: the P that has the work, if it is idle.
+ * A negative errno: no thread was to be had. */
+int wake_one(struct p *waker, struct p *prefer)
 {
     struct p *p;
     for (unsigned rounds = 1;; rounds++) {
@@ -194,7 +195,7 @@ void wake_one(struct p *waker, struct p *prefer)
         uint64_t word = atomic_load_acquire(&sched.word);
         do {
             if (!(word & WORD_IDLE_MASK) || (word & (WORD_SPIN_MASK | WORD_STOP)))
-                return;
+                return 0;
         } while (!atomic_cas_acq_rel(&sched.word, &word, word + WORD_SPIN_ONE));
         p = p_acquire(prefer);
         if (p)
@@ -202,7 +203,7 @@ void wake_one(struct p *waker, struct p *prefer)
         /* Whoever pushed meanwhile relied on the spinner that we announced. */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
         if (!work_queued())
-            return;
+            return 0;
     }
     if (waker)
         counter_add(&waker->wakes, 1);
@@ -212,10 +213,14 @@ void wake_one(struct p *waker, struct p *prefer)
         m->hunting = true;
         m->waker = waker;
         m_unpark(m, p);
-    } else if (m_start(p, true, waker)) {
-        p_release(p); /* no thread to be had: those who run will come to it */
+        return 0;
+    }
+    int rc = m_start(p, true, waker);
+    if (rc) {
+        p_release(p); /* those who run will come to it; if nobody does, see blocking.c */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     }
+    return rc;
 }
 
 /* A push saw an idle P and nobody spinning. */
@@ -237,14 +242,14 @@ void wake_slow(struct p *p)
 }
 
 /* Before m goes on with goroutines: somebody sleeps towards the earliest timer, or is awake to. */
-void watcher_ensure(struct m *m)
+int watcher_ensure(struct m *m)
 {
     int64_t earliest = timers_earliest();
     if (likely(earliest == OS_FOREVER))
-        return;
+        return 0;
     atomic_fence_full(); /* [WATCH-1] */
-    if (earliest < atomic_load_relaxed(&sched.watch_deadline))
-        wake_one(m->p, NULL);
+    return earliest < atomic_load_relaxed(&sched.watch_deadline) ? wake_one(m ? m->p : NULL, NULL)
+                                                                 : 0;
 }
 
 /* ---- sleeping ---- */

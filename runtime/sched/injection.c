@@ -38,7 +38,9 @@ void sched_inject(struct g *g)
 {
     injection_push(g);
     atomic_fence_after_rmw(); /* [WAKE-1] */
-    wake_one(NULL, NULL);
+    struct m *m = m_self();
+    if (unlikely(wake_one(NULL, NULL)) && (!m || atomic_load_acquire(&m->calling)))
+        await_thread(NULL); /* else this M goes idle itself, and looks first */
 }
 
 SANITIZE_OWNER_DATA_END

@@ -163,6 +163,8 @@ struct m {
     struct p *orphan_p;                      /* and the P that it holds, if any */
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
+    int slack;                               /* the timer slack that its thread was born with */
+    struct m *next_unstarted;                /* in sched.unstarted */
     struct sighting *sightings;              /* of Ps' `next`, by index */
 };
 
@@ -193,6 +195,8 @@ struct sched {
     _Atomic(uint64_t) in_blocking;
     _Atomic(uint64_t) foreign_started, foreign_unparks;
     _Atomic(struct m *) ms[THREADS_MAX];
+    _Atomic(struct m *) unstarted; /* Ms that got no thread: see m_new() */
+    _Atomic(int64_t) start_retry;  /* no thread was to be had: not again before this */
 
     unsigned procs;
     unsigned cpus; /* CPUs that the process may use */
@@ -265,7 +269,7 @@ int64_t timers_earliest(void);
 
 /* idle.c */
 void wake_slow(struct p *p);
-void wake_one(struct p *waker, struct p *prefer);
+int wake_one(struct p *waker, struct p *prefer); /* 0; -EAGAIN, -ENOMEM: no thread to be had */
 bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run ends */
 bool m_take_p(struct m *m, struct p *prefer);
 void m_drop_p(struct m *m);
@@ -274,15 +278,20 @@ void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
 bool p_is_idle(struct p *p);
 void idle_wake_all(void);
-void watcher_ensure(struct m *m);
+int watcher_ensure(struct m *m); /* as wake_one; m NULL: holds no P */
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
+
+/* starve.c: on a thread that holds no P */
+void await_thread(struct p *p); /* wake_one, or watcher_ensure, for what p left behind has failed */
+bool p_leaves_work(struct p *p);
 
 /* m.c */
 int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */
 void m_loop(struct m *m);
 struct m *m_alloc(void);
 void m_dealloc(struct m *m);
-void m_free(struct m *m); /* one that m_start made */
+void m_free(struct m *m);    /* one that m_start made */
+void m_free_unstarted(void); /* all Ms have left */
 
 /* blocking.c */
 struct blocking_call {
@@ -303,6 +312,9 @@ void set_stack_bytes(size_t bytes); /* the default size; cached stacks of anothe
 void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
+
+/* child.c */
+int child_prepare(void); /* 0 or -ENOMEM */
 
 /* stats.c */
 uint64_t sched_alive(void); /* goroutines */

@@ -8,6 +8,7 @@ SANITIZE_OWNER_DATA_BEGIN
 
 #define SPIN_SCORE_START 128
 #define WAKE_LAG_START_NS 50000
+#define START_RETRY_NS 1000000 /* so long nobody tries again when no thread was to be had */
 
 /* One that is in no list; NULL without memory. */
 struct m *m_alloc(void)
@@ -32,10 +33,43 @@ void m_dealloc(struct m *m)
     alloc_free(m);
 }
 
+/* One that got no thread keeps its place in sched.ms, where the end of the run may be looking at it,
+ * and is tried again with the next start: M_GONE until then. */
+static void m_keep_unstarted(struct m *first, struct m *last)
+{
+    last->next_unstarted = atomic_load_relaxed(&sched.unstarted);
+    while (!atomic_cas_acq_rel(&sched.unstarted, &last->next_unstarted, first))
+        ;
+}
+
+static struct m *m_take_unstarted(void)
+{
+    struct m *m =
+        atomic_load_relaxed(&sched.unstarted) ? atomic_swap_acq_rel(&sched.unstarted, NULL) : NULL;
+    if (m && m->next_unstarted) {
+        struct m *last = m->next_unstarted;
+        while (last->next_unstarted)
+            last = last->next_unstarted;
+        m_keep_unstarted(m->next_unstarted, last);
+    }
+    if (m)
+        atomic_store_release(&m->state, M_RUNNING);
+    return m;
+}
+
+void m_free_unstarted(void)
+{
+    for (struct m *m; (m = m_take_unstarted());)
+        m_free(m);
+}
+
 /* NULL: no memory, or THREADS_MAX reached. */
 static struct m *m_new(void)
 {
-    struct m *m = m_alloc();
+    struct m *m = m_take_unstarted();
+    if (m)
+        return m;
+    m = m_alloc();
     if (!m)
         return NULL;
     m->index = atomic_add_acq_rel(&sched.ms_made, 1);
@@ -85,7 +119,7 @@ static void *m_thread(void *arg)
 {
     struct m *m = arg;
     os_thread_name("weft");
-    os_thread_slack(1);
+    m->slack = os_thread_slack(1);
     m_loop(m);
     uint32_t running = M_RUNNING;
     if (!atomic_cas_acq_rel(&m->state, &running, M_LEFT)) {
@@ -100,6 +134,8 @@ static void *m_thread(void *arg)
 
 int m_start(struct p *p, bool spinning, struct p *waker)
 {
+    if (spinning && os_now() < atomic_load_relaxed(&sched.start_retry))
+        return -EAGAIN;
     struct m *m = m_new();
     if (!m)
         return -ENOMEM;
@@ -115,7 +151,9 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     if (rc) {
         atomic_sub_acq_rel(&sched.threads, 1);
         atomic_store_relaxed(&p->last_m, NULL);
-        m_free(m);
+        atomic_store_relaxed(&sched.start_retry, os_now() + START_RETRY_NS);
+        atomic_store_release(&m->state, M_GONE);
+        m_keep_unstarted(m, m);
     }
     return rc;
 }

@@ -126,15 +126,19 @@ static int check_config(const weft_config *config)
 static int set_up(const weft_config *config)
 {
     sched.config = *config;
-    int rc = topology_load(config->topology);
+    int rc = child_prepare();
+    if (!rc)
+        rc = topology_load(config->topology);
     if (!rc)
         rc = topology_survey();
     if (rc)
         return rc;
     sched.cpus = (unsigned)os_cpu_count();
-    if (!sched.quota_read) /* takes longer than the rest of a warm start */
-        sched.quota = os_cpu_quota();
-    sched.quota_read = true;
+    if (!sched.quota_read) { /* takes longer than the rest of a warm start */
+        double quota = os_cpu_quota();
+        sched.quota = quota > 0 ? quota : 0;
+        sched.quota_read = quota >= 0;
+    }
     sched.procs = choose_procs(config->maxprocs);
     if (sched.procs == 0)
         return -EINVAL;

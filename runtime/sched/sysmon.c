@@ -53,7 +53,8 @@ static void *sysmon_thread(void *arg)
             continue;
         }
         if (idle > 0 && work_visible(eyes)) {
-            wake_one(NULL, NULL);
+            if (unlikely(wake_one(NULL, NULL)))
+                await_thread(NULL);
             quiet = 0;
             period = PERIOD_MIN_NS;
         } else if (++quiet % QUIET_BEFORE_SLOWER == 0) {
@@ -73,13 +74,14 @@ void sysmon_start(void)
         !atomic_cas_acq_rel(&sysmon.started, &started, true))
         return;
     struct m *eyes = m_alloc();
-    if (!eyes)
-        return;
     atomic_store_release(&sysmon.state, SYSMON_AWAKE);
-    if (os_thread_start(&sysmon.thread, sysmon_thread, eyes))
-        m_dealloc(eyes);
-    else
+    if (eyes && !os_thread_start(&sysmon.thread, sysmon_thread, eyes)) {
         atomic_store_release(&sysmon.running, true);
+        return;
+    }
+    if (eyes)
+        m_dealloc(eyes);
+    atomic_store_release(&sysmon.started, false); /* with the next M, maybe */
 }
 
 void sysmon_stop(void)

@@ -9,6 +9,7 @@
 #include <hwloc.h>
 #include <string.h>
 
+#include "arch/fail.h"
 #include "runtime/sched/internal.h"
 
 /* m->bound: a P's binding set (its index), or one of these. */
@@ -40,16 +41,17 @@ static void filter(hwloc_topology_t t)
 
 static int load(const char *description)
 {
-    if (hwloc_topology_init(&topo.hwloc))
+    if (os_fails(FAIL_TOPOLOGY) || hwloc_topology_init(&topo.hwloc))
         return -ENOMEM;
     filter(topo.hwloc);
     int rc = 0;
     if (description)
         rc = strchr(description, ':') ? hwloc_topology_set_synthetic(topo.hwloc, description)
                                       : hwloc_topology_set_xml(topo.hwloc, description);
-    if (rc || hwloc_topology_load(topo.hwloc)) {
+    bool no_memory = (rc && errno == ENOMEM) || os_fails(FAIL_TOPOLOGY);
+    if (rc || no_memory || hwloc_topology_load(topo.hwloc)) {
         hwloc_topology_destroy(topo.hwloc);
-        return description ? -EINVAL : -ENOMEM;
+        return description && !no_memory ? -EINVAL : -ENOMEM;
     }
     topo.loaded = true;
     topo.laid_procs = 0;
@@ -152,18 +154,32 @@ static hwloc_const_bitmap_t binding_set(unsigned index, unsigned procs)
     return l3 && !hwloc_bitmap_isincluded(topo.process, l3->cpuset) ? l3->cpuset : NULL;
 }
 
+static bool bitmap_made(hwloc_bitmap_t *bitmap)
+{
+    if (!*bitmap && !os_fails(FAIL_TOPOLOGY))
+        *bitmap = hwloc_bitmap_alloc();
+    return *bitmap;
+}
+
+static bool bitmap_copied(hwloc_bitmap_t to, hwloc_const_bitmap_t from)
+{
+    return !os_fails(FAIL_TOPOLOGY) && !hwloc_bitmap_copy(to, from);
+}
+
 /* What the calling thread may run on, which is what the run has and what the thread gets back. */
 int topology_survey(void)
 {
     static hwloc_bitmap_t now; /* kept, like the topology */
-    if ((!topo.process && !(topo.process = hwloc_bitmap_alloc())) ||
-        (!now && !(now = hwloc_bitmap_alloc())))
+    if (!bitmap_made(&topo.process) || !bitmap_made(&now))
         return -ENOMEM;
-    if (!topo.real || hwloc_get_cpubind(topo.hwloc, now, HWLOC_CPUBIND_THREAD))
-        hwloc_bitmap_copy(now, hwloc_topology_get_allowed_cpuset(topo.hwloc));
+    if ((!topo.real || os_fails(FAIL_BIND) ||
+         hwloc_get_cpubind(topo.hwloc, now, HWLOC_CPUBIND_THREAD)) &&
+        !bitmap_copied(now, hwloc_topology_get_allowed_cpuset(topo.hwloc)))
+        return -ENOMEM;
     if (topo.cpus && hwloc_bitmap_isequal(now, topo.process))
         return 0;
-    hwloc_bitmap_copy(topo.process, now);
+    if (!bitmap_copied(topo.process, now))
+        return -ENOMEM;
     lay_all();
     topo.laid_procs = 0;
     return 0;
@@ -185,7 +201,8 @@ void topology_layout(unsigned procs, bool pin)
 static void bind_to(struct m *m, hwloc_const_bitmap_t set, int bound)
 {
     /* Refused (a container, a CPU gone offline): the kernel's choice will do. */
-    hwloc_set_cpubind(topo.hwloc, set, HWLOC_CPUBIND_THREAD);
+    if (!os_fails(FAIL_BIND))
+        hwloc_set_cpubind(topo.hwloc, set, HWLOC_CPUBIND_THREAD);
     m->bound = bound;
 }
 

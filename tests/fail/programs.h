@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * programs.h - small programs for tests in which calls fail: what each does when a call is refused is what a
+ * careful user would do. */
+#ifndef WEFT_TEST_PROGRAMS_H
+#define WEFT_TEST_PROGRAMS_H
+
+#include "../test.h"
+
+struct program {
+    const char *name;
+    weft_fn main;
+    weft_config config; /* maxprocs is the test's */
+};
+
+static atomic_int refused_;
+
+/* A call that may be refused: true if it was not. */
+static bool accepted(int rc)
+{
+    if (rc == 0)
+        return true;
+    CHECK_EQ(rc, -ENOMEM);
+    atomic_fetch_add(&refused_, 1);
+    return false;
+}
+
+/* ---- goroutines ---- */
+
+enum { SOME = 12 };
+
+struct job {
+    weft_waitgroup *done;
+    atomic_int *ran;
+    char load[600];
+};
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void mark(void *arg)
+{
+    struct job *job = arg;
+    atomic_fetch_add(job->ran, 1);
+    weft_yield();
+    weft_waitgroup_done(job->done);
+}
+
+static void main_go(void *arg)
+{
+    weft_waitgroup done = {0};
+    atomic_int ran = 0;
+    struct job job = {.done = &done, .ran = &ran};
+    int started = 0;
+    (void)arg;
+    weft_waitgroup_add(&done, SOME);
+    for (int i = 0; i < SOME; i++) {
+        if (accepted(weft_go(mark, &job)))
+            started++;
+        else
+            weft_waitgroup_done(&done);
+    }
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(atomic_load(&ran), started);
+}
+
+static void main_go_copy(void *arg)
+{
+    weft_waitgroup done = {0};
+    atomic_int ran = 0;
+    struct job job = {.done = &done, .ran = &ran};
+    int started = 0;
+    (void)arg;
+    weft_waitgroup_add(&done, SOME);
+    for (int i = 0; i < SOME; i++) {
+        /* long ones, and those that fit the descriptor */
+        if (accepted(weft_go_copy(mark, &job, i % 2 ? sizeof job : offsetof(struct job, load))))
+            started++;
+        else
+            weft_waitgroup_done(&done);
+    }
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(atomic_load(&ran), started);
+}
+
+static void main_go_with(void *arg)
+{
+    weft_waitgroup done = {0};
+    atomic_int ran = 0;
+    struct job job = {.done = &done, .ran = &ran};
+    int started = 0;
+    (void)arg;
+    weft_waitgroup_add(&done, SOME);
+    for (int i = 0; i < SOME; i++) {
+        weft_go_options options = {.name = "sized", .stack_size = (size_t)(16 << 10) << i % 5};
+        if (accepted(weft_go_with(&options, mark, &job)))
+            started++;
+        else
+            weft_waitgroup_done(&done);
+    }
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(atomic_load(&ran), started);
+}
+
+static void count_one(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+    weft_yield();
+}
+
+static void main_waitgroup_go(void *arg)
+{
+    weft_waitgroup done = {0};
+    atomic_int ran = 0;
+    int started = 0;
+    (void)arg;
+    for (int i = 0; i < SOME; i++)
+        started += accepted(weft_waitgroup_go(&done, count_one, &ran));
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(atomic_load(&ran), started);
+}
+
+/* ---- time ---- */
+
+static void nap(void *arg)
+{
+    int64_t until = weft_now() + TEST_MS / 2;
+    (void)arg;
+    weft_sleep_until(until);
+    CHECK_GE(weft_now(), until);
+}
+
+static void main_sleep(void *arg)
+{
+    weft_waitgroup done = {0};
+    (void)arg;
+    for (int i = 0; i < SOME; i++)
+        accepted(weft_waitgroup_go(&done, nap, NULL));
+    nap(NULL);
+    weft_waitgroup_wait(&done);
+}
+
+static int wait_until(weft_waitgroup *wg, int64_t deadline)
+{
+    int rc = weft_waitgroup_wait_until(wg, deadline);
+    if (rc != -ETIMEDOUT)
+        accepted(rc);
+    return rc;
+}
+
+static void wait_twice(void *arg)
+{
+    weft_waitgroup never = {0};
+    weft_waitgroup_add(&never, 1);
+    int64_t deadline = weft_now() + TEST_MS / 2;
+    if (wait_until(&never, deadline) == -ETIMEDOUT)
+        CHECK_GE(weft_now(), deadline);
+    CHECK_NE(wait_until(arg, WEFT_FOREVER), -ETIMEDOUT);
+    wait_until(arg, weft_now() + 100000 * TEST_MS);
+}
+
+static void main_deadline(void *arg)
+{
+    weft_waitgroup done = {0}, gate = {0};
+    (void)arg;
+    weft_waitgroup_add(&gate, 1);
+    for (int i = 0; i < SOME; i++)
+        accepted(weft_waitgroup_go(&done, wait_twice, &gate));
+    weft_sleep(TEST_MS);
+    weft_waitgroup_done(&gate);
+    weft_waitgroup_wait(&done);
+}
+
+/* ---- memory ---- */
+
+/* A call of its own: compilers keep the address of errno, which is another one after a yield. */
+static TEST_NOINLINE void *alloc_checked(size_t n)
+{
+    errno = 0;
+    void *block = weft_alloc(n);
+    if (!block)
+        accepted(-errno);
+    return block;
+}
+
+static void allocate(void *arg)
+{
+    char *blocks[8];
+    (void)arg;
+    for (size_t i = 0; i < 8; i++) {
+        size_t n = (size_t)1 << 2 * i;
+        blocks[i] = alloc_checked(n);
+        if (blocks[i])
+            memset(blocks[i], 1, n);
+        weft_yield();
+    }
+    for (int i = 0; i < 8; i++)
+        weft_free(blocks[i]);
+}
+
+static void main_alloc(void *arg)
+{
+    weft_waitgroup done = {0};
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        accepted(weft_waitgroup_go(&done, allocate, NULL));
+    allocate(NULL);
+    weft_waitgroup_wait(&done);
+}
+
+/* ---- blocking sections and foreign threads ---- */
+
+static void *byte_from(void *fd)
+{
+    char byte;
+    ssize_t got;
+    while ((got = read(*(int *)fd, &byte, 1)) < 0 && errno == EINTR)
+        ;
+    CHECK_EQ(got, 1);
+    return fd;
+}
+
+static void write_byte(void *fd)
+{
+    CHECK_EQ(write(*(int *)fd, "x", 1), 1);
+}
+
+struct crossing {
+    int from[2], to[2];
+};
+
+static void answer(void *arg)
+{
+    struct crossing *c = arg;
+    CHECK_PTR_EQ(weft_blocking(byte_from, &c->from[0]), &c->from[0]);
+    write_byte(&c->to[1]);
+}
+
+/* A blocking section that ends only when another goroutine, in another one, gets on. */
+static void main_blocking(void *arg)
+{
+    struct crossing crossings[3];
+    weft_waitgroup done = {0};
+    bool started[3];
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        struct crossing *c = &crossings[i];
+        CHECK(pipe2(c->from, O_CLOEXEC) == 0 && pipe2(c->to, O_CLOEXEC) == 0);
+        started[i] = accepted(weft_waitgroup_go(&done, answer, c));
+    }
+    for (int i = 0; i < 3; i++)
+        write_byte(&crossings[i].from[1]);
+    for (int i = 0; i < 3; i++)
+        if (started[i])
+            weft_blocking(byte_from, &crossings[i].to[0]);
+    weft_waitgroup_wait(&done);
+    for (int i = 0; i < 3; i++) {
+        close(crossings[i].from[0]), close(crossings[i].from[1]);
+        close(crossings[i].to[0]), close(crossings[i].to[1]);
+    }
+}
+
+static void *byte_to_and_from(void *arg)
+{
+    struct crossing *c = arg;
+    write_byte(&c->from[1]);
+    return byte_from(&c->to[0]);
+}
+
+static void nap_and_answer(void *arg)
+{
+    struct crossing *c = arg;
+    nap(NULL);
+    byte_from(&c->from[0]);
+    write_byte(&c->to[1]);
+}
+
+/* One whose end hangs on a timer. */
+static void main_blocking_timer(void *arg)
+{
+    struct crossing c;
+    weft_waitgroup done = {0};
+    (void)arg;
+    CHECK(pipe2(c.from, O_CLOEXEC) == 0 && pipe2(c.to, O_CLOEXEC) == 0);
+    if (accepted(weft_waitgroup_go(&done, nap_and_answer, &c))) {
+        weft_yield();
+        weft_blocking(byte_to_and_from, &c);
+    }
+    weft_waitgroup_wait(&done);
+    close(c.from[0]), close(c.from[1]), close(c.to[0]), close(c.to[1]);
+}
+
+static void free_it(void *arg)
+{
+    weft_free(arg);
+}
+
+static void *foreign(void *arg)
+{
+    weft_waitgroup done = {0}, never = {0};
+    atomic_int ran = 0;
+    struct job job = {.done = &done, .ran = &ran};
+    (void)arg;
+    char *block = weft_alloc(100);
+    accepted(block ? 0 : -ENOMEM);
+    WEFT_DEFER(free_it, block);
+    for (int i = 0; i < 4; i++) {
+        weft_waitgroup_add(&done, 1);
+        if (!accepted(i % 2 ? weft_go(mark, &job) : weft_go_copy(mark, &job, sizeof job)))
+            weft_waitgroup_done(&done);
+    }
+    weft_waitgroup_add(&never, 1);
+    wait_until(&never, weft_now() + TEST_MS / 2);
+    wait_until(&done, weft_now() + 100000 * TEST_MS);
+    weft_waitgroup_wait(&done);
+    weft_sleep(1000);
+    return NULL;
+}
+
+static void *join_thread(void *thread)
+{
+    CHECK_EQ(pthread_join(*(pthread_t *)thread, NULL), 0);
+    return NULL;
+}
+
+static void main_foreign(void *arg)
+{
+    pthread_t threads[3];
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(pthread_create(&threads[i], NULL, foreign, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        weft_blocking(join_thread, &threads[i]);
+}
+
+/* ---- ends of runs ---- */
+
+static weft_waitgroup outlives;
+
+static void park(void *arg)
+{
+    weft_waitgroup mine = {0};
+    weft_waitgroup_add(&mine, 1);
+    weft_waitgroup_wait(arg ? arg : &mine);
+}
+
+static void park_timed(void *arg)
+{
+    wait_until(arg, weft_now() + 100000 * TEST_MS);
+    park(NULL);
+}
+
+static void main_abandon(void *arg)
+{
+    weft_go_options large = {.stack_size = 256 << 10};
+    (void)arg;
+    outlives = (weft_waitgroup){0};
+    weft_waitgroup_add(&outlives, 1);
+    for (int i = 0; i < SOME; i++)
+        accepted(i % 4 == 0   ? weft_go(park, &outlives)
+                 : i % 4 == 1 ? weft_go(park_timed, &outlives)
+                 : i % 4 == 2 ? weft_go_with(&large, park, NULL)
+                              : weft_go(nothing, NULL));
+    weft_yield();
+}
+
+static void die_with_the_run(void *arg)
+{
+    atomic_bool *go = arg;
+    weft_waitgroup mine = {0};
+    weft_waitgroup_add(&mine, 1);
+    atomic_store(go, true);
+    weft_waitgroup_wait_until(&mine, weft_now() + 100000 * TEST_MS);
+}
+
+/* All kinds of waits when main is gone. */
+static void main_end_early(void *arg)
+{
+    static atomic_bool parked;
+    (void)arg;
+    atomic_store(&parked, false);
+    if (accepted(weft_go(die_with_the_run, &parked)))
+        TEST_UNTIL(atomic_load(&parked));
+}
+
+static const struct program programs[] = {
+    {.name = "run", .main = nothing},
+    {.name = "go", .main = main_go},
+    {.name = "go_copy", .main = main_go_copy},
+    {.name = "go_with", .main = main_go_with},
+    {.name = "waitgroup_go", .main = main_waitgroup_go},
+    {.name = "sleep", .main = main_sleep},
+    {.name = "deadline", .main = main_deadline},
+    {.name = "alloc", .main = main_alloc},
+    {.name = "blocking", .main = main_blocking},
+    {.name = "blocking_timer", .main = main_blocking_timer},
+    {.name = "foreign", .main = main_foreign},
+    {.name = "abandon", .main = main_abandon},
+    {.name = "end_early", .main = main_end_early},
+    {.name = "stack_size", .main = main_waitgroup_go, .config = {.stack_size = 32 << 10}},
+    {.name = "topology", .main = main_go, .config = {.topology = "node:2 core:2 pu:2"}},
+    {0},
+};
+
+/* weft_run's result; how many calls were refused is program_refused. */
+static int program_run(const struct program *program)
+{
+    weft_config config = program->config;
+    config.maxprocs = test_procs(2);
+    atomic_store(&refused_, 0);
+    return test_run_config(program->main, NULL, &config);
+}
+
+static int program_refused(void)
+{
+    return atomic_load(&refused_);
+}
+
+#endif
