@@ -6,6 +6,8 @@
  * GUARDS_MAX of these stand, further stacks go without, and weft says so once. */
 #include "alloc/stack.h"
 
+#include <errno.h>
+
 #include "alloc/alloc.h"
 #include "arch/os.h"
 #include "arch/sanitize.h"
@@ -123,6 +125,12 @@ struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cach
         return stack_get_sized(class->bytes);
     struct stack *s = magazine_get(&cache->free, &class->depot);
     return s ? s : stack_carve(class, cache);
+}
+
+int stack_reserve(struct stack_class *class, struct stack_cache *cache)
+{
+    bool some = cache->free.top || cache->free.spare || cache->carve != cache->carve_end;
+    return some || slab_map(class, cache) ? 0 : -ENOMEM;
 }
 
 struct stack *stack_get_sized(size_t bytes)

@@ -58,6 +58,9 @@ static inline struct stack *stack_get(struct stack_class *class, struct stack_ca
     return likely(s) ? s : stack_get_slow(class, cache);
 }
 
+/* See to it that the next stack_get asks for no address space. 0 or -ENOMEM. */
+int stack_reserve(struct stack_class *class, struct stack_cache *cache);
+
 /* A stack of any size (rounded up to pages), or NULL without memory. */
 struct stack *stack_get_sized(size_t bytes);
 

@@ -165,7 +165,8 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
 {
     if (!sched.main_stack)
         sched.main_stack = stack_get_sized(os_stack_limit());
-    if (!sched.main_stack)
+    /* Goroutines that weft_go has accepted can run, one by one, in whatever address space is left. */
+    if (!sched.main_stack || stack_reserve(&sched.stack_class, &p->stacks))
         return NULL;
     struct g *g = g_new(p, fn, arg);
     if (!g)

@@ -384,7 +384,7 @@ static void main_end_early(void *arg)
         TEST_UNTIL(atomic_load(&parked));
 }
 
-static const struct program programs[] = {
+TEST_UNUSED static const struct program programs[] = {
     {.name = "run", .main = nothing},
     {.name = "go", .main = main_go},
     {.name = "go_copy", .main = main_go_copy},
@@ -404,7 +404,7 @@ static const struct program programs[] = {
 };
 
 /* weft_run's result; how many calls were refused is program_refused. */
-static int program_run(const struct program *program)
+TEST_UNUSED static int program_run(const struct program *program)
 {
     weft_config config = program->config;
     config.maxprocs = test_procs(2);
@@ -412,7 +412,7 @@ static int program_run(const struct program *program)
     return test_run_config(program->main, NULL, &config);
 }
 
-static int program_refused(void)
+TEST_UNUSED static int program_refused(void)
 {
     return atomic_load(&refused_);
 }
