@@ -21,7 +21,8 @@ void os_thread_name(const char *name);                /* of the calling thread; 
 bool os_thread_bounds(char **low, size_t *size);      /* the calling thread's stack */
 int os_at_thread_exit(void (*fn)(void *), void *arg); /* one fn a process; 0 or -errno */
 int os_at_fork(void (*in_child)(void));               /* 0 or -ENOMEM */
-int os_thread_slack(int ns); /* set this thread's timer slack; returns the old one */
+int os_thread_slack(void);                            /* timer slack of the calling thread, ns */
+void os_thread_set_slack(int ns);
 
 /* Sleep while *word == expected, until a wake or the deadline (CLOCK_MONOTONIC ns).
  * 0, -EAGAIN (the word differs), -EINTR or -ETIMEDOUT. */

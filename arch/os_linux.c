@@ -103,11 +103,14 @@ int os_at_fork(void (*in_child)(void))
     return os_fails(FAIL_KEY) ? -ENOMEM : -pthread_atfork(NULL, NULL, in_child);
 }
 
-int os_thread_slack(int ns)
+int os_thread_slack(void)
 {
-    int old = prctl(PR_GET_TIMERSLACK);
+    return prctl(PR_GET_TIMERSLACK);
+}
+
+void os_thread_set_slack(int ns)
+{
     prctl(PR_SET_TIMERSLACK, ns);
-    return old;
 }
 
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)

@@ -5,18 +5,21 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
+static int slack; /* of the thread that called weft_run */
+
 static void in_child(void)
 {
     struct m *m = m_self();
     if (!m)
         return;
     topology_unbind(m);
-    os_thread_slack(m->slack);
+    os_thread_set_slack(slack);
 }
 
 int child_prepare(void)
 {
     static bool done; /* there is no way to take a handler back */
+    slack = os_thread_slack();
     int rc = done ? 0 : os_at_fork(in_child);
     done |= rc == 0;
     return rc;

@@ -163,7 +163,6 @@ struct m {
     struct p *orphan_p;                      /* and the P that it holds, if any */
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
-    int slack;                               /* the timer slack that its thread was born with */
     struct m *next_unstarted;                /* in sched.unstarted */
     struct sighting *sightings;              /* of Ps' `next`, by index */
 };

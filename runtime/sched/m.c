@@ -119,7 +119,7 @@ static void *m_thread(void *arg)
 {
     struct m *m = arg;
     os_thread_name("weft");
-    m->slack = os_thread_slack(1);
+    os_thread_set_slack(1);
     m_loop(m);
     uint32_t running = M_RUNNING;
     if (!atomic_cas_acq_rel(&m->state, &running, M_LEFT)) {
