@@ -9,7 +9,8 @@
  * Exit status: 0 all passed, 1 some failed, 77 all skipped. CHECKs may be made on any thread.
  *
  * Environment: WEFT_TEST_PROCS (processors under test), WEFT_TEST_QUICK=1 (a tenth of the work),
- * WEFT_TEST_SECONDS (length of a stress test), WEFT_TEST_SEED, WEFT_TEST_TIMEOUT (seconds a test).
+ * WEFT_TEST_SECONDS (length of a stress test), WEFT_TEST_SEED, WEFT_TEST_TIMEOUT (seconds a test),
+ * WEFT_TEST_STORM=restart|interrupt (a signal to every thread each 100 us).
  *
  * What needs weft is `static inline`, so that tests of internal structures can do without the library. */
 #ifndef WEFT_TEST_H
@@ -39,6 +40,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <weft/weft.h>
+
+#include "storm.h"
 
 #if __has_include("weft-config.h")
 #include "weft-config.h"
@@ -416,6 +419,15 @@ TEST_UNUSED static long test_rss_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* read(2) that goes on after a signal. */
+TEST_UNUSED static ssize_t test_read(int fd, void *buf, size_t n)
+{
+    ssize_t got;
+    while ((got = read(fd, buf, n)) < 0 && errno == EINTR)
+        ;
+    return got;
+}
+
 /* What a child process did. */
 struct test_result {
     int status; /* of waitpid */
@@ -465,8 +477,8 @@ TEST_UNUSED static void test_spawn(const char *name, struct test_result *result)
             bool room = used[i] + 1 < sizes[i];
             if (fds[i].fd < 0 || !fds[i].revents)
                 continue;
-            ssize_t got = read(fds[i].fd, room ? texts[i] + used[i] : spill,
-                               room ? sizes[i] - used[i] - 1 : sizeof(spill));
+            ssize_t got = test_read(fds[i].fd, room ? texts[i] + used[i] : spill,
+                                    room ? sizes[i] - used[i] - 1 : sizeof(spill));
             if (got <= 0)
                 fds[i].fd = -1;
             else if (room)
@@ -544,6 +556,7 @@ int main(int argc, char **argv)
 
     test_thread_ = pthread_self();
     test_watchdog(timeout);
+    test_storm_begin();
     if (argc == 3 && strcmp(argv[1], "--child") == 0)
         return test_child(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
@@ -570,6 +583,7 @@ int main(int argc, char **argv)
         passed += failures == 0 && !test_skipped_;
         fprintf(stderr, "%-7s %6.2f s  %s\n", verdict, (double)(test_now() - begin) / 1e9, t->name);
     }
+    test_storm_end();
     fprintf(stderr, "%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     if (failed || passed + skipped == 0)
         return 1;

@@ -214,10 +214,7 @@ static void main_alloc(void *arg)
 static void *byte_from(void *fd)
 {
     char byte;
-    ssize_t got;
-    while ((got = read(*(int *)fd, &byte, 1)) < 0 && errno == EINTR)
-        ;
-    CHECK_EQ(got, 1);
+    CHECK_EQ(test_read(*(int *)fd, &byte, 1), 1);
     return fd;
 }
 

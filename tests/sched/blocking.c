@@ -28,7 +28,7 @@ static void *read_byte(void *arg)
 {
     char c = 0;
     (void)arg;
-    return (void *)(intptr_t)(read(fds[0], &c, 1) == 1 ? c : -1);
+    return (void *)(intptr_t)(test_read(fds[0], &c, 1) == 1 ? c : -1);
 }
 
 static void write_byte(void *arg)

@@ -311,7 +311,7 @@ static void *read_pipe(void *arg)
 {
     char c;
     (void)arg;
-    ssize_t got = read(pipe_fds[0], &c, 1);
+    ssize_t got = test_read(pipe_fds[0], &c, 1);
     atomic_fetch_add(&reads_returned, got == 1);
     return NULL;
 }

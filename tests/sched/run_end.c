@@ -148,7 +148,7 @@ static atomic_int reads_returned;
 static void *read_pipe(void *arg)
 {
     char c;
-    ssize_t got = read(pipe_fds[0], &c, 1);
+    ssize_t got = test_read(pipe_fds[0], &c, 1);
     atomic_fetch_add(&reads_returned, got == 1);
     return arg;
 }
