@@ -31,6 +31,8 @@ typedef struct weft_config {
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
  * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone. A function inside
  * weft_blocking isn't waited for: its thread ends when it returns.
+ * A process forked from a goroutine has the caller's affinity mask and timer slack, and may only exec or
+ * _exit; one from posix_spawn, which runs no fork handlers, has those of the goroutine's thread.
  * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
 WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
 
@@ -39,6 +41,7 @@ WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
  *   fn   called once, on a stack of config.stack_size bytes; returning ends the goroutine.
  *   arg  passed through; stays the caller's.
  * Returns 0, -EINVAL (fn NULL), -ENOMEM, or -ESRCH when no weft_run is in progress. Any thread.
+ * The stack comes when fn first runs; when there is no memory for it then, that is fatal.
  * What the caller wrote before is visible to fn (Go memory model: the go statement). */
 WEFT_API int weft_go(weft_fn fn, void *arg);
 
@@ -89,7 +92,8 @@ WEFT_API int weft_num_cpu(void);
 /* Run fn(arg), which may block the thread in the kernel, without holding up other goroutines.
  * fn runs on the thread's own stack (8 MiB); this processor goes on elsewhere meanwhile. Inside fn the
  * thread counts as foreign: weft_self() is 0. Returns fn's result. On a foreign thread fn is just
- * called. */
+ * called. When goroutines wait, all threads are in blocking sections, and for a second there is no other
+ * to be had (RLIMIT_NPROC, pids.max), that is fatal. */
 WEFT_API void *weft_blocking(void *(*fn)(void *), void *arg);
 
 /* Counters of the run in progress, or all zero. */

@@ -21,6 +21,12 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
+/* Where what the dead leave behind is gathered for later runs: no P may be left, nor memory for one. */
+struct grave {
+    struct slab_cache gs;
+    struct stack_cache stacks;
+};
+
 void run_main_returned(void)
 {
     sched.main_g = NULL;
@@ -69,7 +75,7 @@ static bool make_orphan(struct m *m, uint32_t from)
 
 /* An orphan's thread has ended. Its goroutine's stack, if it is one of many, stays where it is: the slab may
  * be of an earlier default size. */
-static void bury_orphan(struct m *m)
+static void bury_orphan(struct m *m, struct grave *grave)
 {
     struct g *g = m->orphan_g;
     if (g && atomic_load_relaxed(&g->state) != G_FREE) {
@@ -78,7 +84,7 @@ static void bury_orphan(struct m *m)
             stack_unmap(g->stack);
         g->waiting = NULL;
         g->deferred = NULL;
-        g_free(sched.ps[0], g);
+        g_free_to(&grave->gs, g);
     }
     if (m->orphan_p) {
         m->orphan_p->next_spare = sched.spare_ps;
@@ -88,13 +94,13 @@ static void bury_orphan(struct m *m)
     sched.orphans--;
 }
 
-static void bury_orphans(void)
+static void bury_orphans(struct grave *grave)
 {
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
         if (m && atomic_load_acquire(&m->state) == M_GONE)
-            bury_orphan(m);
+            bury_orphan(m, grave);
     }
     while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
         made--;
@@ -228,33 +234,32 @@ static void unlink_waiter(void *object, void *arg)
 static void bury(void *object, void *arg)
 {
     struct g *g = object;
-    struct p *p = arg;
+    struct grave *grave = arg;
     if (!is_abandoned(g))
         return;
     if (g->stack) {
         sanitize_fiber_destroy(&g->fiber);
         if (g->stack != sched.main_stack)
-            stack_put(&sched.stack_class, &p->stacks, g->stack);
+            stack_put(&sched.stack_class, &grave->stacks, g->stack);
     }
     g->waiter.cancellable = false;
     g->waiting = NULL;
     g->deferred = NULL;
-    g_free(p, g);
+    g_free_to(&grave->gs, g);
 }
 
-static void bury_all(void)
+static void bury_all(struct grave *grave)
 {
     const void *last = NULL;
     slab_for_each(&sched.g_class, kill_waiter, NULL);
     slab_for_each(&sched.g_class, unlink_waiter, &last);
-    slab_for_each(&sched.g_class, bury, sched.ps[0]);
+    slab_for_each(&sched.g_class, bury, grave);
 }
 
 void take_down(void)
 {
     bool some_left = sched_alive() > 0;
-    if (!sched.ps[0] && !(sched.ps[0] = p_new(0)))
-        some_left = false; /* no memory to bury them properly */
+    struct grave grave = {0};
     for (unsigned i = 0; i < sched.procs; i++) {
         if (!sched.ps[i])
             continue;
@@ -264,10 +269,11 @@ void take_down(void)
     }
     m_free_unstarted(); /* before the orphans, for one of which it could be taken */
     qsbr_settle();
-    if (sched.ps[0])
-        bury_orphans();
+    bury_orphans(&grave);
     if (some_left)
-        bury_all();
+        bury_all(&grave);
+    magazine_flush(&grave.gs.free, &sched.g_class.depot);
+    magazine_flush(&grave.stacks.free, &sched.stack_class.depot);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
         size_t bytes = sched.stack_class.bytes;
         sched.stack_class.bytes = 0;

@@ -251,13 +251,18 @@ int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
-/* Back to the P's cache. Its stack is gone already. */
-static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
+static inline __attribute__((always_inline)) void g_free_to(struct slab_cache *gs, struct g *g)
 {
     if (unlikely(g->flags & G_COPY))
         alloc_free(g->arg);
     atomic_store_relaxed(&g->state, G_FREE);
-    slab_put(&sched.g_class, &p->gs, g);
+    slab_put(&sched.g_class, gs, g);
+}
+
+/* Back to the P's cache. Its stack is gone already. */
+static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
+{
+    g_free_to(&p->gs, g);
 }
 
 /* find.c */

@@ -9,7 +9,9 @@
 struct program {
     const char *name;
     weft_fn main;
-    weft_config config; /* maxprocs is the test's */
+    weft_config config; /* maxprocs, if it is 0, is the test's */
+    void (*after)(void);
+    int result; /* that weft_run may give besides */
 };
 
 static atomic_int refused_;
@@ -381,6 +383,36 @@ static void main_end_early(void *arg)
         TEST_UNTIL(atomic_load(&parked));
 }
 
+static atomic_int computing, released;
+
+static void compute_on(void *arg)
+{
+    int64_t limit = test_now() + 1000 * TEST_MS; /* it may have the only thread that is to be had */
+    (void)arg;
+    atomic_store(&computing, 1);
+    while (!atomic_load(&released) && test_now() < limit)
+        sched_yield();
+}
+
+static void main_orphan(void *arg)
+{
+    (void)arg;
+    outlives = (weft_waitgroup){0};
+    weft_waitgroup_add(&outlives, 1);
+    atomic_store(&computing, 0);
+    atomic_store(&released, 0);
+    if (accepted(weft_go(compute_on, NULL)))
+        TEST_UNTIL(atomic_load(&computing));
+    accepted(weft_go(park, &outlives));
+}
+
+/* Its thread ends, too; TSan has one of its own. */
+static void release_orphan(void)
+{
+    atomic_store(&released, 1);
+    TEST_UNTIL(TEST_TSAN || test_entries("/proc/self/task") == 1);
+}
+
 TEST_UNUSED static const struct program programs[] = {
     {.name = "run", .main = nothing},
     {.name = "go", .main = main_go},
@@ -395,18 +427,27 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "foreign", .main = main_foreign},
     {.name = "abandon", .main = main_abandon},
     {.name = "end_early", .main = main_end_early},
+    {.name = "orphan",
+     .main = main_orphan,
+     .config = {.maxprocs = 2, .stop_ns = 1},
+     .after = release_orphan,
+     .result = -ETIMEDOUT},
     {.name = "stack_size", .main = main_waitgroup_go, .config = {.stack_size = 32 << 10}},
     {.name = "topology", .main = main_go, .config = {.topology = "node:2 core:2 pu:2"}},
     {0},
 };
 
-/* weft_run's result; how many calls were refused is program_refused. */
+/* weft_run's result, 0 for the one that may be; how many calls were refused is program_refused. */
 TEST_UNUSED static int program_run(const struct program *program)
 {
     weft_config config = program->config;
-    config.maxprocs = test_procs(2);
+    if (config.maxprocs == 0)
+        config.maxprocs = test_procs(2);
     atomic_store(&refused_, 0);
-    return test_run_config(program->main, NULL, &config);
+    int rc = test_run_config(program->main, NULL, &config);
+    if (program->after)
+        program->after();
+    return rc == program->result ? 0 : rc;
 }
 
 TEST_UNUSED static int program_refused(void)
