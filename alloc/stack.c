@@ -119,10 +119,26 @@ static struct stack *stack_carve(struct stack_class *class, struct stack_cache *
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache)
 {
+    int *errno_at = os_errno_location(); /* a goroutine's that gives way to who gets the stack */
+    int saved_errno = *errno_at;
+    struct stack *s = NULL;
     if (SANITIZE_FRESH_STACKS)
-        return stack_get_sized(class->bytes);
-    struct stack *s = magazine_get(&cache->free, &class->depot);
-    return s ? s : stack_carve(class, cache);
+        s = stack_get_sized(class->bytes);
+    else if (!(s = magazine_get(&cache->free, &class->depot)))
+        s = stack_carve(class, cache);
+    *errno_at = saved_errno;
+    return s;
+}
+
+void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+{
+    if (!s->pooled) {
+        stack_unmap(s);
+        return;
+    }
+    if (cache->hot)
+        magazine_put(&cache->free, &class->depot, cache->hot);
+    cache->hot = s;
 }
 
 struct stack *stack_get_sized(size_t bytes)

@@ -63,7 +63,7 @@ void m_run_call(struct m *m)
     call->result = call->fn(call->arg);
     sanitize_release(call);
     call->error = *m->errno_location;
-    m->fp_control = arch_fp_control();
+    arch_fp_save(&m->fp_control);
 
     if (!m_moves(m, M_CALLING, M_RUNNING))
         return;

@@ -55,11 +55,11 @@ static void run_due_timers(struct m *m)
 static bool next_is_stale(struct m *m, struct p *v, struct g *g)
 {
     struct sighting *s = &m->sightings[v->index];
-    uint32_t tick = atomic_load_relaxed(&v->tick);
+    uint64_t picks = p_picks(v);
     if (p_is_idle(v))
         return true;
-    if (s->g != g || s->tick != tick) {
-        *s = (struct sighting){.g = g, .tick = tick, .at = os_now()};
+    if (s->g != g || s->picks != picks) {
+        *s = (struct sighting){.g = g, .picks = picks, .at = os_now()};
         return false;
     }
     return os_now() - s->at >= STEAL_NEXT_AFTER_NS;
@@ -175,13 +175,19 @@ static struct g *take_local(struct p *p, bool queue_first)
     return g;
 }
 
+/* Begin a new round of picks. Whether the last one was used up. */
+static bool round_begin(struct p *p)
+{
+    bool slow = atomic_load_relaxed(&p->picks_left) == 0;
+    atomic_store_relaxed(&p->rounds, atomic_load_relaxed(&p->rounds) + 1);
+    atomic_store_release(&p->picks_left, SLOW_PICK_EVERY); /* pairs with p_picks() */
+    return slow;
+}
+
 static struct g *take_any(struct m *m)
 {
     struct p *p = m->p;
-    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
-    bool slow = (int32_t)(tick - atomic_load_relaxed(&p->slow_tick)) >= 0;
-    atomic_store_relaxed(&p->tick, tick);
-    atomic_store_relaxed(&p->slow_tick, tick + SLOW_PICK_EVERY);
+    bool slow = round_begin(p);
     run_due_timers(m);
     injection_take(p);
     struct g *g = take_local(p, slow);
@@ -191,6 +197,29 @@ static struct g *take_any(struct m *m)
         for (int round = 0; !g && round < STEAL_ROUNDS; round++)
             g = steal(m, false);
     return g ? g : steal(m, true);
+}
+
+/* A slow pick on the goroutine's own stack: where nothing is due but the deque's precedence, two switches
+ * are saved. */
+struct g *pick_slowly(struct m *m)
+{
+    struct p *p = m->p;
+    if (atomic_load_relaxed(&m->asked_to_stop) || atomic_load_relaxed(&sched.injected))
+        return NULL;
+    int64_t earliest = timers_earliest();
+    if (earliest != OS_FOREVER) {
+        atomic_fence_full(); /* [WATCH-1] */
+        bool watchable = atomic_load_relaxed(&sched.word) & WORD_IDLE_MASK;
+        if ((watchable && earliest < atomic_load_relaxed(&sched.watch_deadline)) ||
+            earliest <= os_now())
+            return NULL;
+    }
+    struct g *g = runq_settled(p, take_local(p, true));
+    if (g) {
+        qsbr_quiescent();
+        round_begin(p);
+    }
+    return g;
 }
 
 /* Spinning is for catching work sooner than a futex would: only while some other M runs goroutines,

@@ -212,7 +212,12 @@ void wake_one(struct p *waker, struct p *prefer)
         m->hunting = true;
         m->waker = waker;
         m_unpark(m, p);
-    } else if (m_start(p, true, waker)) {
+        return;
+    }
+    int rc = m_start(p, true, waker);
+    if (rc == -EUSERS)
+        sched_fatal("thread exhaustion: too many functions block");
+    if (rc) {
         p_release(p); /* no thread to be had: those who run will come to it */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     }

@@ -34,7 +34,11 @@
 #define SLOW_PICK_EVERY 61
 
 #define PROCS_MAX 1024
-#define THREADS_MAX 10000 /* Go's default */
+#ifdef WEFT_TEST_BUILD
+#define THREADS_MAX 512
+#else
+#define THREADS_MAX 16384 /* more than in Go (10000), so that as many functions can block at once */
+#endif
 #define ID_BLOCK 256
 #define NAME_BYTES 32
 #define INLINE_ARG_BYTES 64
@@ -54,6 +58,7 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
+#define G_MAIN 8u /* goroutine 1: the run ends with it */
 
 /* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
  * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
@@ -86,15 +91,15 @@ _Static_assert(offsetof(struct g, waiting) == 2 * CACHE_LINE, "and so is the sec
 /* When a thief saw which goroutine in a P's `next`. */
 struct sighting {
     struct g *g;
-    uint32_t tick;
+    uint64_t picks; /* p_picks() then */
     int64_t at;
 };
 
 struct p {
     /* Written by the holder at every switch. */
     _Alignas(CACHE_LINE) _Atomic(struct g *) next; /* thieves may take it, by CAS */
-    _Atomic(uint32_t) tick;                        /* picks so far; thieves read it */
-    _Atomic(uint32_t) slow_tick;                   /* the next slow pick comes at this tick */
+    _Atomic(uint32_t) picks_left;                  /* till the next slow pick */
+    _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
     uint64_t id_next, id_end;
@@ -120,11 +125,12 @@ struct p {
     unsigned tier_end[4]; /* where each tier of victims ends */
 };
 
-/*   RUNNING --weft_blocking--> CALLING --fn returned--> RUNNING --out of its loop--> LEFT
- *      '------------the run goes on without it----------> ORPHAN --out of its loop--> GONE
- * Each step is a CAS: the M and the end of the run agree on which came first. An M that finds itself an
- * orphan touches nothing of the run any more. */
-enum m_state { M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
+/*   FREE --m_new--> RUNNING --weft_blocking--> CALLING --fn returned--> RUNNING --out of its loop--> LEFT
+ *                      '------------the run goes on without it----------> ORPHAN --out of its loop--> GONE
+ * Each step is a CAS: the M and the end of the run agree on which came first. LEFT and GONE become FREE at
+ * the end of a run. An M that finds itself an orphan touches nothing of the run any more. Descriptors of Ms
+ * are never freed, so who walks over sched.ms needs no lock. */
+enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
 
 enum p_mode {
     P_SHARED,
@@ -144,6 +150,8 @@ struct m {
     struct blocking_call
         *call; /* a goroutine asks the scheduler's stack to run this (blocking.c) */
 
+    _Atomic(bool) asked_to_stop; /* looked at by calls that don't pass find_runnable */
+
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */
     struct p *waker;
@@ -156,14 +164,17 @@ struct m {
 
     _Atomic(uint32_t) park; /* futex: 1 when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
-    unsigned index;         /* in sched.ms */
     os_thread thread;
-    _Atomic(uint32_t) state;                 /* enum m_state */
     struct g *orphan_g;                      /* what an orphan ran */
     struct p *orphan_p;                      /* and the P that it holds, if any */
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
-    struct sighting *sightings;              /* of Ps' `next`, by index */
+
+    /* Kept when another thread starts with it; see m_init(). */
+    _Atomic(uint32_t) state;    /* enum m_state */
+    unsigned index;             /* in sched.ms */
+    struct sighting *sightings; /* of Ps' `next`, by index */
+    unsigned sightings_made;
 };
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
@@ -187,7 +198,7 @@ struct sched {
     _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
     _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
     _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
-    _Atomic(unsigned) ms_made;     /* slots of ms in use */
+    _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
     _Atomic(unsigned) threads;     /* Ms that have not left */
     _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
     _Atomic(uint64_t) in_blocking;
@@ -207,7 +218,6 @@ struct sched {
     weft_config config;
     unsigned orphans;   /* Ms of earlier runs that never left */
     struct p *spare_ps; /* Ps that orphans have left behind */
-    struct g *main_g;   /* NULL once it has ended */
     bool main_gone;     /* it called weft_goexit */
 };
 
@@ -226,6 +236,19 @@ static inline struct m *m_self(void)
 static inline bool m_is_orphan(struct m *m)
 {
     return atomic_load_acquire(&m->state) >= M_ORPHAN;
+}
+
+/* Changes with each pick. */
+static inline uint64_t p_picks(struct p *p)
+{
+    uint64_t left = atomic_load_acquire(&p->picks_left); /* pairs with round_begin() */
+    return (uint64_t)atomic_load_relaxed(&p->rounds) << 32 | left;
+}
+
+/* Let the next pick be a slow one. Only a hint when another than the holder calls it. */
+static inline void p_slow_pick_soon(struct p *p)
+{
+    atomic_store_relaxed(&p->picks_left, 0);
 }
 
 /* A counter that only the holder of its P writes. */
@@ -259,6 +282,7 @@ static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *
 
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
+struct g *pick_slowly(struct m *m);   /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);
 int64_t timers_earliest(void);
@@ -282,7 +306,7 @@ int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that h
 void m_loop(struct m *m);
 struct m *m_alloc(void);
 void m_dealloc(struct m *m);
-void m_free(struct m *m); /* one that m_start made */
+void m_free(struct m *m); /* one that m_start made: its slot may be used again */
 
 /* blocking.c */
 struct blocking_call {

@@ -69,7 +69,7 @@ struct p *p_new(unsigned index)
 void p_reset(struct p *p)
 {
     atomic_store_relaxed(&p->next, NULL);
-    atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick) + SLOW_PICK_EVERY);
+    atomic_store_relaxed(&p->picks_left, SLOW_PICK_EVERY);
     p->wake_skip = 0;
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
@@ -166,10 +166,10 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     struct g *g = g_new(p, fn, arg);
     if (!g)
         return NULL;
+    g->flags |= G_MAIN;
     g->stack = sched.main_stack;
     g_prepare(g);
     sanitize_release(g);
-    sched.main_g = g;
     sched.main_gone = false;
     atomic_store_relaxed(&p->started, 1);
     atomic_store_relaxed(&p->next, g);
@@ -205,7 +205,7 @@ static int run(weft_fn fn, void *arg)
     sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
-    return rc ? rc : left;
+    return rc == -EUSERS ? -EAGAIN : rc ? rc : left;
 }
 
 int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
@@ -255,7 +255,7 @@ struct sched_timer_slot *sched_timer_slot_of(struct p *p)
 void sched_timer_armed(void)
 {
     struct p *p = p_self();
-    atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick) + 1);
+    p_slow_pick_soon(p);
 }
 
 void sched_timer_count(int delta)

@@ -397,6 +397,44 @@ TEST(a_goroutine_that_does_not_stop_is_left)
     CHECK_STR_EQ(result.out, "runs went on\n");
 }
 
+/* ---- threads ---- */
+
+#ifdef WEFT_TEST_BUILD /* elsewhere it takes 16384 threads */
+static void *sleeps_long(void *arg)
+{
+    sleep(100);
+    return arg;
+}
+
+static void blocks_long(void *arg)
+{
+    weft_blocking(sleeps_long, arg);
+}
+
+static void blocks_too_often(void *arg)
+{
+    for (int i = 0; i < 600; i++)
+        CHECK_EQ(weft_go(blocks_long, arg), 0);
+    for (;;)
+        weft_yield();
+}
+
+CHILD(runs_out_of_threads)
+{
+    test_run(blocks_too_often, NULL);
+    survived();
+}
+
+TEST(too_many_blocking_functions_end_the_process)
+{
+    /* Goal: more functions in weft_blocking than there can be threads are a fatal error, as in Go, not a
+     * hang. Method: 600 where there are 512 threads at most. */
+    test_spawn("runs_out_of_threads", &result);
+    CHECK_EXITED(&result, 2);
+    CHECK_STR_HAS(result.err, "fatal error: thread exhaustion");
+}
+#endif
+
 /* ---- stack overflow ---- */
 
 static TEST_NOINLINE int recurse(int depth)
