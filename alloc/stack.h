@@ -38,6 +38,9 @@ struct stack_class {
     _Atomic(size_t) carved;             /* stacks made so far */
     _Atomic(uint32_t) split;            /* of them, with a guard that split a mapping */
     struct stack_slab *forgotten;       /* mappings of which some stacks may be in use still */
+    struct depot cold;                  /* batches whose memory the kernel has back: stack.c */
+    struct depot cold_empty;            /* records for more of them */
+    _Atomic(struct stack_cold *) cold_records; /* all of both; only pushed to */
 };
 
 /* The share of one P. Zeroed is empty. */
@@ -75,6 +78,10 @@ static inline void stack_put(struct stack_class *class, struct stack_cache *cach
     else
         stack_put_slow(class, cache, s);
 }
+
+/* Give the kernel the memory of the stacks in the depot that nobody has needed since the last call. Any
+ * thread. Whether there may be more to give at the next call. */
+bool stack_trim(struct stack_class *class);
 
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);

@@ -263,6 +263,15 @@ static bool spin_on(struct m *m, int64_t *until)
     return true;
 }
 
+/* Nothing to run: let the P go. After weft_goexit in main the last to do so sees, by way of sched.word, that
+ * all others have ended. */
+static void give_up(struct m *m)
+{
+    m_drop_p(m);
+    if (unlikely(atomic_load_relaxed(&sched.main_gone)) && sched_alive() == 0)
+        sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
+}
+
 struct g *find_runnable(struct m *m)
 {
     int64_t spin_until = 0;
@@ -279,7 +288,7 @@ struct g *find_runnable(struct m *m)
         struct g *g = take_any(m);
         if (!g) {
             if (!spin_on(m, &spin_until))
-                m_drop_p(m);
+                give_up(m);
             continue;
         }
         if (unlikely(atomic_load_acquire(&g->on_cpu))) {

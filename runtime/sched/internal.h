@@ -216,9 +216,9 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans;   /* Ms of earlier runs that never left */
-    struct p *spare_ps; /* Ps that orphans have left behind */
-    bool main_gone;     /* it called weft_goexit */
+    unsigned orphans;        /* Ms of earlier runs that never left */
+    struct p *spare_ps;      /* Ps that orphans have left behind */
+    _Atomic(bool) main_gone; /* main called weft_goexit */
 };
 
 extern struct sched sched;

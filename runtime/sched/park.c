@@ -228,13 +228,6 @@ void waiter_wake_in_order(struct waiter *w)
     wake_check(p);
 }
 
-/* Nothing at hand to go on with: is there anything left at all? */
-static __attribute__((noinline)) void check_gone(void)
-{
-    if (sched.main_gone && weft_num_goroutine() == 0)
-        sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
-}
-
 /* Go on at the next goroutine; the caller's is left behind, exiting. Inlined into the goroutine's first
  * frame, so that exiting leaves no call without its return. */
 static inline __attribute__((always_inline, noreturn)) void exit_here(void)
@@ -262,7 +255,6 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
         sanitize_leave(NULL, &to->fiber);
         arch_jump(&to->ctx, m);
     }
-    check_gone();
     g->flags |= G_EXITING;
     m->g = NULL;
     m->prev = g;
@@ -273,7 +265,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 _Noreturn void sched_exit(void)
 {
     if (m_self()->g->flags & G_MAIN)
-        sched.main_gone = true; /* the others go on */
+        atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
 }
 

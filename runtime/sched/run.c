@@ -170,7 +170,7 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     g->stack = sched.main_stack;
     g_prepare(g);
     sanitize_release(g);
-    sched.main_gone = false;
+    atomic_store_relaxed(&sched.main_gone, false);
     atomic_store_relaxed(&p->started, 1);
     atomic_store_relaxed(&p->next, g);
     return g;

@@ -4,8 +4,10 @@
  * It is the backstop for what the wake-up limits of idle.c pass over: a goroutine in the `next` of a
  * P whose goroutine computes, or queued during a wake interval. It starts with the second M, looks
  * every PERIOD_MIN_NS while some Ps run and some idle, slows down to PERIOD_MAX_NS while it finds
- * nothing, and sleeps without a timeout once all Ps have been idle for a while; whoever takes a P
- * then wakes it. */
+ * nothing, and sleeps without a timeout once all Ps have been idle for a while and idle stacks have given
+ * up their memory; whoever takes a P then wakes it.
+ *
+ * Stacks that were idle for TRIM_EVERY_NS lose their memory to the kernel. */
 
 #include "runtime/sched/internal.h"
 
@@ -15,6 +17,11 @@ SANITIZE_OWNER_DATA_BEGIN
 #define PERIOD_MAX_NS 10000000
 #define QUIET_BEFORE_SLOWER 20
 #define QUIET_BEFORE_SLEEP 10
+#ifdef WEFT_TEST_BUILD
+#define TRIM_EVERY_NS INT64_C(100000000)
+#else
+#define TRIM_EVERY_NS INT64_C(10000000000)
+#endif
 
 enum { SYSMON_AWAKE, SYSMON_ASLEEP, SYSMON_STOP };
 
@@ -30,24 +37,47 @@ static void sysmon_sleep(uint32_t expected, int64_t deadline)
     os_futex_wait(&sysmon.state, expected, deadline);
 }
 
+/* When idle stacks are to be trimmed next, and whether there is anything left for it. */
+struct trimmer {
+    int64_t due;
+    bool done; /* nothing, and nobody has run since */
+};
+
+static void trim_if_due(struct trimmer *t)
+{
+    int64_t now = os_now();
+    if (now < t->due)
+        return;
+    t->done = !stack_trim(&sched.stack_class);
+    t->due = now + TRIM_EVERY_NS;
+}
+
+/* All Ps are idle: sleep until one is taken. */
+static void sleep_while_idle(struct m *eyes, struct trimmer *t)
+{
+    uint32_t awake = SYSMON_AWAKE;
+    if (!atomic_cas_acq_rel(&sysmon.state, &awake, SYSMON_ASLEEP))
+        return;
+    atomic_fence_after_rmw(); /* [SYSMON-2] */
+    if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs && !work_visible(eyes))
+        sysmon_sleep(SYSMON_ASLEEP, t->done ? OS_FOREVER : t->due);
+    uint32_t asleep = SYSMON_ASLEEP;
+    if (!atomic_cas_acq_rel(&sysmon.state, &asleep, SYSMON_AWAKE))
+        t->done = false; /* somebody runs */
+}
+
 static void *sysmon_thread(void *arg)
 {
     struct m *eyes = arg; /* never runs anything: it only remembers what it saw in `next` */
     unsigned quiet = 0;
     int64_t period = PERIOD_MIN_NS;
+    struct trimmer trimmer = {.due = os_now() + TRIM_EVERY_NS};
     os_thread_name("weft-sysmon");
     while (atomic_load_acquire(&sysmon.state) != SYSMON_STOP) {
         unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
+        trim_if_due(&trimmer);
         if (idle == sched.procs && ++quiet > QUIET_BEFORE_SLEEP) {
-            uint32_t awake = SYSMON_AWAKE;
-            if (!atomic_cas_acq_rel(&sysmon.state, &awake, SYSMON_ASLEEP))
-                continue;
-            atomic_fence_after_rmw(); /* [SYSMON-2] */
-            if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs &&
-                !work_visible(eyes))
-                sysmon_sleep(SYSMON_ASLEEP, OS_FOREVER);
-            uint32_t asleep = SYSMON_ASLEEP;
-            atomic_cas_acq_rel(&sysmon.state, &asleep, SYSMON_AWAKE);
+            sleep_while_idle(eyes, &trimmer);
             quiet = 0;
             period = PERIOD_MIN_NS;
             continue;

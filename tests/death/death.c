@@ -345,6 +345,43 @@ TEST(goexit_in_main_lets_others_run)
     CHECK_STR_EQ(result.out, "main deferred\nothers ran\n");
 }
 
+static atomic_int at_the_end;
+
+static void ends_with_the_others(void *arg)
+{
+    (void)arg;
+    atomic_fetch_sub(&at_the_end, 1);
+    for (int i = 0; i < 1000 && atomic_load(&at_the_end) > 0; i++)
+        weft_yield();
+}
+
+static void main_goexits_before_all_end(void *arg)
+{
+    atomic_store(&at_the_end, 8);
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(weft_go(ends_with_the_others, arg), 0);
+    weft_goexit();
+}
+
+CHILD(nobody_is_left)
+{
+    test_run(main_goexits_before_all_end, NULL);
+    survived();
+}
+
+TEST(goexit_in_main_is_fatal_when_all_have_ended)
+{
+    /* Goal: after weft_goexit in main the end of the last goroutine is Go's fatal error, whichever ends
+     * last. The story: of two that ended at once on two Ps neither saw the other's end, and the process
+     * hung. Method: 8 that end together, several times. */
+    for (int i = 0; i < 10; i++) {
+        test_spawn("nobody_is_left", &result);
+        CHECK_EXITED(&result, 2);
+        CHECK_STR_HAS(result.err,
+                      "fatal error: no goroutines (main called runtime.Goexit) - deadlock!");
+    }
+}
+
 /* ---- goroutines that don't stop ---- */
 
 static atomic_bool spinning, release;
