@@ -30,8 +30,10 @@ void run_main_returned(void)
         p_slow_pick_soon(sched.ps[i]);
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m)
-            atomic_store_relaxed(&m->asked_to_stop, true);
+        if (!m)
+            continue;
+        atomic_store_relaxed(&m->asked_to_stop, true);
+        locked_stop(m);
     }
     idle_wake_all();
     atomic_add_acq_rel(&sched.leave_futex, 1);

@@ -199,12 +199,25 @@ static struct g *take_any(struct m *m)
     return g ? g : steal(m, true);
 }
 
+/* g was picked where it can't be switched to. NULL. */
+struct g *runq_refuse(struct m *m, struct g *g)
+{
+    if (atomic_load_relaxed(&g->on_cpu) == ON_CPU_LOCKED) {
+        m->refused = g; /* find_runnable is next */
+        p_slow_pick_soon(m->p);
+    } else {
+        runq_push_tail(m->p, g);
+    }
+    return NULL;
+}
+
 /* A slow pick on the goroutine's own stack: where nothing is due but the deque's precedence, two switches
  * are saved. */
 struct g *pick_slowly(struct m *m)
 {
     struct p *p = m->p;
-    if (atomic_load_relaxed(&m->asked_to_stop) || atomic_load_relaxed(&sched.injected))
+    if (atomic_load_relaxed(&m->asked_to_stop) || atomic_load_relaxed(&sched.injected) ||
+        m->locked_g)
         return NULL;
     int64_t earliest = timers_earliest();
     if (earliest != OS_FOREVER) {
@@ -214,7 +227,7 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
-    struct g *g = runq_settled(p, take_local(p, true));
+    struct g *g = runq_settled(m, take_local(p, true));
     if (g) {
         qsbr_quiescent();
         round_begin(p);
@@ -263,13 +276,24 @@ static bool spin_on(struct m *m, int64_t *until)
     return true;
 }
 
-/* Nothing to run: let the P go. After weft_goexit in main the last to do so sees, by way of sched.word, that
- * all others have ended. */
-static void give_up(struct m *m)
+/* After weft_goexit in main the last to let its P go sees, by way of sched.word, that all have ended. */
+static void check_gone(void)
 {
-    m_drop_p(m);
     if (unlikely(atomic_load_relaxed(&sched.main_gone)) && sched_alive() == 0)
         sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
+}
+
+/* The same for an M that may run one goroutine only. */
+static struct g *find_locked(struct m *m)
+{
+    if (m->p) {
+        struct g *g = take_any(m);
+        if (g == m->locked_g)
+            return g;
+        if (g)
+            runq_push_next(m->p, g); /* for whoever gets the P */
+    }
+    return locked_wait(m) ? m->locked_g : NULL;
 }
 
 struct g *find_runnable(struct m *m)
@@ -279,19 +303,34 @@ struct g *find_runnable(struct m *m)
     for (;;) {
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
+        if (unlikely(m->ends)) {
+            m_give_p_away(m);
+            check_gone();
+            return NULL;
+        }
+        if (unlikely(m->locked_g))
+            return find_locked(m);
         if (unlikely(!m->p)) {
             if (!m_idle(m))
                 return NULL;
             spin_until = 0;
         }
         qsbr_quiescent();
-        struct g *g = take_any(m);
+        struct g *g = m->refused ? m->refused : take_any(m);
+        m->refused = NULL;
         if (!g) {
-            if (!spin_on(m, &spin_until))
-                give_up(m);
+            if (!spin_on(m, &spin_until)) {
+                m_drop_p(m);
+                check_gone();
+            }
             continue;
         }
-        if (unlikely(atomic_load_acquire(&g->on_cpu))) {
+        uint32_t on_cpu = atomic_load_acquire(&g->on_cpu); /* pairs with arrive() */
+        if (unlikely(on_cpu == ON_CPU_LOCKED)) {
+            locked_hand_over(m, g);
+            continue;
+        }
+        if (unlikely(on_cpu)) {
             runq_push_tail(m->p, g); /* still switching out on another M */
             if (++retries % RETRIES_BEFORE_YIELD == 0)
                 os_yield();

@@ -15,7 +15,8 @@
  * on_cpu is a second, shorter state: set by the M that starts to run a G, cleared by whatever runs
  * next on that M, once the stack is no longer in use. A G can be RUNNABLE and in a queue while on_cpu
  * is still set; who picks it then puts it back. Nobody waits for on_cpu while his own is set: two Ms
- * that each park one goroutine and pick the other's would wait for ever. */
+ * that each park one goroutine and pick the other's would wait for ever. One that is locked to its M has
+ * ON_CPU_LOCKED instead of 0, so that who looks at on_cpu needs to look at nothing else (lock.c). */
 #ifndef WEFT_SCHED_INTERNAL_H
 #define WEFT_SCHED_INTERNAL_H
 
@@ -58,7 +59,12 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
-#define G_MAIN 8u /* goroutine 1: the run ends with it */
+#define G_MAIN 8u    /* goroutine 1: the run ends with it */
+#define G_LOCKED 16u /* only locked_to may run it */
+
+/* g.on_cpu */
+#define ON_CPU 1u
+#define ON_CPU_LOCKED 2u
 
 /* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
  * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
@@ -77,6 +83,7 @@ struct g {
     struct waiter waiter;
 
     struct waiter *waiting; /* what it is parked with, if not its own waiter */
+    struct m *locked_to;
     struct weft_deferred *deferred;
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
@@ -132,6 +139,10 @@ struct p {
  * are never freed, so who walks over sched.ms needs no lock. */
 enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
 
+/* m.park */
+#define M_HANDED 1u
+#define M_TOLD_TO_STOP 2u /* one that waits for its locked goroutine */
+
 enum p_mode {
     P_SHARED,
     P_SOLO,   /* the only P of this run: nobody steals */
@@ -152,6 +163,11 @@ struct m {
 
     _Atomic(bool) asked_to_stop; /* looked at by calls that don't pass find_runnable */
 
+    struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
+    struct g *locked_g; /* the only one that it may run */
+    unsigned locks;     /* how often that has locked it */
+    bool ends;          /* its goroutine ended locked: so does the thread */
+
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */
     struct p *waker;
@@ -162,7 +178,7 @@ struct m {
     int64_t pause_ns;
     int64_t wake_lag; /* by how much timed sleeps end late, ns, smoothed */
 
-    _Atomic(uint32_t) park; /* futex: 1 when handed something */
+    _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
     struct g *orphan_g;                      /* what an orphan ran */
@@ -282,6 +298,7 @@ static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *
 
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
+struct g *runq_refuse(struct m *m, struct g *g);
 struct g *pick_slowly(struct m *m);   /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);
@@ -293,6 +310,8 @@ void wake_one(struct p *waker, struct p *prefer);
 bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run ends */
 bool m_take_p(struct m *m, struct p *prefer);
 void m_drop_p(struct m *m);
+void m_hold(struct m *m, struct p *p);
+bool m_give_p_away(struct m *m); /* true: it was wanted */
 void m_start_spinning(struct m *m);
 void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
@@ -300,6 +319,12 @@ bool p_is_idle(struct p *p);
 void idle_wake_all(void);
 void watcher_ensure(struct m *m);
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
+
+/* lock.c */
+void g_left_locked(struct m *m, struct g *g);
+bool locked_wait(struct m *m);
+void locked_hand_over(struct m *m, struct g *g);
+void locked_stop(struct m *m);
 
 /* m.c */
 int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */

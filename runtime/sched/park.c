@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void g_becomes_current(struct m *m,
     if (!g->stack)
         g_take_stack(m->p, g);
     m->g = g;
-    atomic_store_relaxed(&g->on_cpu, 1);
+    atomic_store_relaxed(&g->on_cpu, ON_CPU);
 }
 
 /* The goroutine that ran here before has left its stack for good. */
@@ -51,6 +51,10 @@ static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
     sanitize_fiber_destroy(&g->fiber);
     if (likely(g->stack->pooled || g->stack != sched.main_stack))
         stack_put(&sched.stack_class, &p->stacks, g->stack);
+    if (unlikely(g->flags & G_LOCKED)) {
+        m->locked_g = NULL;
+        m->ends = true;
+    }
     g_free(p, g);
 }
 
@@ -59,10 +63,12 @@ static inline __attribute__((always_inline)) void arrive(struct m *m)
     struct g *prev = m->prev;
     if (!prev)
         return;
-    if (unlikely(prev->flags & G_EXITING))
+    if (likely(!(prev->flags & (G_EXITING | G_LOCKED))))
+        atomic_store_release(&prev->on_cpu, 0); /* pairs with runq_settled, find_runnable */
+    else if (prev->flags & G_EXITING)
         g_reap(m, prev);
     else
-        atomic_store_release(&prev->on_cpu, 0); /* pairs with pick_local, find_runnable */
+        g_left_locked(m, prev);
 }
 
 /* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
@@ -102,6 +108,8 @@ void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev)
 void sched_run_g(struct m *m, struct g *g)
 {
     g_becomes_current(m, g);
+    if (unlikely(g->flags & G_LOCKED))
+        p_slow_pick_soon(m->p);
     m->prev = NULL;
     sanitize_leave(&m->fiber, &g->fiber);
     struct m *back = arch_switch(&m->ctx, &g->ctx, m);
@@ -241,7 +249,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     sanitize_release(&sched.main_stack);
     if (likely(to)) {
         m->g = to;
-        atomic_store_relaxed(&to->on_cpu, 1);
+        atomic_store_relaxed(&to->on_cpu, ON_CPU);
         if (!to->stack && !SANITIZE_FIBERS && likely(g->stack->pooled)) {
             to->stack = g->stack;
             g_free(p, g);
