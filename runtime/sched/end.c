@@ -32,12 +32,11 @@ void run_main_returned(void)
         struct m *m = atomic_load_acquire(&sched.ms[i]);
         if (!m)
             continue;
-        atomic_store_relaxed(&m->asked_to_stop, true);
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
         locked_stop(m);
     }
     idle_wake_all();
-    atomic_add_acq_rel(&sched.leave_futex, 1);
-    os_futex_wake(&sched.leave_futex, 1);
+    sysmon_stop();
 }
 
 static void name_orphan(struct g *g)

@@ -216,7 +216,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
 struct g *pick_slowly(struct m *m)
 {
     struct p *p = m->p;
-    if (atomic_load_relaxed(&m->asked_to_stop) || atomic_load_relaxed(&sched.injected) ||
+    if ((atomic_load_relaxed(&m->asked) & ASKED_TO_STOP) || atomic_load_relaxed(&sched.injected) ||
         m->locked_g)
         return NULL;
     int64_t earliest = timers_earliest();

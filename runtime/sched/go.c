@@ -78,8 +78,8 @@ static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
     sanitize_release(g);
     counter_add(&p->started, 1);
     runq_push_next(p, g);
-    if (unlikely(atomic_load_relaxed(&m->asked_to_stop)) && m->g)
-        sched_abandon();
+    if (unlikely(atomic_load_relaxed(&m->asked)) && m->g)
+        sched_asked();
 }
 
 /* Make a new goroutine runnable. */

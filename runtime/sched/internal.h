@@ -125,6 +125,8 @@ struct p {
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
     unsigned index;
     struct p *next_spare;
+    uint64_t seen_picks; /* sysmon's */
+    int64_t seen_at;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -138,6 +140,10 @@ struct p {
  * the end of a run. An M that finds itself an orphan touches nothing of the run any more. Descriptors of Ms
  * are never freed, so who walks over sched.ms needs no lock. */
 enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
+
+/* m.asked */
+#define ASKED_TO_STOP 1u
+#define ASKED_TO_YIELD 2u
 
 /* m.park */
 #define M_HANDED 1u
@@ -161,7 +167,7 @@ struct m {
     struct blocking_call
         *call; /* a goroutine asks the scheduler's stack to run this (blocking.c) */
 
-    _Atomic(bool) asked_to_stop; /* looked at by calls that don't pass find_runnable */
+    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
 
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */
@@ -281,6 +287,7 @@ void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back 
 void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
 _Noreturn void sched_goroutine_entry(void *arg);
 _Noreturn void sched_abandon(void);
+void sched_asked(void);
 
 /* go.c */
 int g_carved(void *object); /* a descriptor's first and last initialisation */
@@ -299,7 +306,7 @@ static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
 struct g *runq_refuse(struct m *m, struct g *g);
-struct g *pick_slowly(struct m *m);   /* on a goroutine's stack; NULL: use find_runnable */
+struct g *pick_slowly(struct m *m); /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);
 int64_t timers_earliest(void);
@@ -375,10 +382,10 @@ void qsbr_settle(
     void); /* the run has ended: free what was retired, if no orphan may be reading it */
 
 /* sysmon.c */
-void sysmon_start(void);
-void sysmon_stop(void);  /* it is at no M any more, unless one that is being started */
-void sysmon_reset(void); /* all Ms have left: stopped, and may be started again */
-void sysmon_poke(void);  /* the runtime isn't idle any more */
+void sysmon_reset(void);
+void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
+void sysmon_stop(void);
+void sysmon_poke(void); /* the runtime isn't idle any more */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -99,7 +99,7 @@ static struct m *m_new(int *rc)
     }
     atomic_fence_full(); /* [STOP-1] run_main_returned() asks this M to stop, or we see that it must */
     if (atomic_load_relaxed(&sched.word) & WORD_STOP)
-        atomic_store_relaxed(&m->asked_to_stop, true);
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
     return m;
 }
 
@@ -163,8 +163,6 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     m->hunting = waker;
     m->waker = waker;
     atomic_store_relaxed(&p->last_m, m);
-    if (m->index > 0)
-        sysmon_start();
     atomic_add_acq_rel(&sched.threads, 1);
     rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {

@@ -287,6 +287,15 @@ _Noreturn void sched_abandon(void)
     arch_jump(&m->ctx, m);
 }
 
+/* On a goroutine, which somebody has asked to give way. */
+void sched_asked(void)
+{
+    struct m *m = m_self();
+    if (atomic_and_acq_rel(&m->asked, ~ASKED_TO_YIELD) & ASKED_TO_STOP)
+        sched_abandon();
+    weft_yield();
+}
+
 _Noreturn void sched_goroutine_entry(void *arg)
 {
     struct m *m = arg;

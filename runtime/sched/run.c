@@ -176,35 +176,29 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     return g;
 }
 
-static void await_main(void)
-{
-    for (;;) {
-        uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.state) != RUN_ON)
-            return;
-        os_futex_wait(&sched.leave_futex, seen, OS_FOREVER);
-    }
-}
-
 static int run(weft_fn fn, void *arg)
 {
     struct p *p = sched.ps[0];
     struct g *g = make_main(p, fn, arg);
-    if (!g)
-        return -ENOMEM;
-    atomic_store_release(&sched.state, RUN_ON);
-    int rc = m_start(p, false, NULL);
-    if (rc) {
+    struct m *eyes = m_alloc();
+    int rc = g && eyes ? 0 : -ENOMEM;
+    if (!rc) {
+        sysmon_reset();
+        atomic_store_release(&sched.state, RUN_ON);
+        rc = m_start(p, false, NULL);
+    }
+    if (!rc) {
+        sysmon_watch(eyes);
+    } else {
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
-    await_main();
     foreign_shut();
-    sysmon_stop();
     int left = join_ms();
-    sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
+    if (eyes)
+        m_dealloc(eyes);
     return rc == -EUSERS ? -EAGAIN : rc ? rc : left;
 }
 
