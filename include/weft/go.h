@@ -86,6 +86,12 @@ WEFT_API int weft_num_goroutine(void);
 /* CPUs that this process may use (its affinity mask). Doesn't change with maxprocs. Any thread. */
 WEFT_API int weft_num_cpu(void);
 
+/* Let n processors run goroutines, at most 1024; n <= 0 changes nothing. Returns how many did before. Takes
+ * effect at once, but that a goroutine which computes on a processor that is to go keeps it until its next
+ * weft call. During a run: for that run. Outside: for later runs whose config doesn't say. Any thread
+ * (Go: runtime.GOMAXPROCS). */
+WEFT_API int weft_maxprocs(int n);
+
 /* Tie this goroutine to the thread that it runs on: no other goroutine runs there, and this one nowhere else,
  * until weft_unlock_os_thread has been called as often as weft_lock_os_thread. One that ends while it is
  * locked takes the thread with it. For libraries that keep state in the thread; each time a locked goroutine

@@ -25,8 +25,9 @@ void run_main_returned(void)
 {
     atomic_store_release(&sched.state, RUN_STOPPING);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
-    atomic_fence_after_rmw();                  /* [WAKE-1] */
-    for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    for (unsigned i = 0, made = ps_made(); i < made;
+         i++) /* a hint: a P's own write may overtake it */
         p_slow_pick_soon(sched.ps[i]);
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
         struct m *m = atomic_load_acquire(&sched.ms[i]);
@@ -57,7 +58,7 @@ static bool make_orphan(struct m *m, uint32_t from)
         return false;
     if (from == M_RUNNING && m->orphan_g)
         name_orphan(m->orphan_g);
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p || p != m->p)
             continue;
@@ -256,7 +257,7 @@ void take_down(void)
     bool some_left = sched_alive() > 0;
     if (!sched.ps[0] && !(sched.ps[0] = p_new(0)))
         some_left = false; /* no memory to bury them properly */
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         if (!sched.ps[i])
             continue;
         if (sched.timer_ops.drop_all)

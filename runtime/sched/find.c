@@ -31,7 +31,7 @@ SANITIZE_OWNER_DATA_BEGIN
 int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
         if (at < earliest)
             earliest = at;
@@ -44,8 +44,8 @@ static void run_due_timers(struct m *m)
     if (timers_earliest() == OS_FOREVER)
         return;
     int64_t now = os_now();
-    for (unsigned i = 0; i < sched.procs; i++) {
-        struct p *p = sched.ps[(m->p->index + i) % sched.procs];
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[(m->p->index + i) % made];
         if (atomic_load_acquire(&p->timer.earliest) <= now)
             sched.timer_ops.run_due(p);
     }
@@ -54,10 +54,12 @@ static void run_due_timers(struct m *m)
 /* Whether the `next` of v may be taken, by what this M saw of it before. */
 static bool next_is_stale(struct m *m, struct p *v, struct g *g)
 {
-    struct sighting *s = &m->sightings[v->index];
-    uint64_t picks = p_picks(v);
     if (p_is_idle(v))
         return true;
+    if (unlikely(v->index >= m->sightings_made) && m_reserve_sightings(m))
+        return false;
+    struct sighting *s = &m->sightings[v->index];
+    uint64_t picks = p_picks(v);
     if (s->g != g || s->picks != picks) {
         *s = (struct sighting){.g = g, .picks = picks, .at = os_now()};
         return false;
@@ -70,7 +72,7 @@ bool work_queued(void)
 {
     if (atomic_load_acquire(&sched.injected))
         return true;
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (deque_size(&sched.ps[i]->runq))
             return true;
     return false;
@@ -82,7 +84,7 @@ bool work_visible(struct m *m)
     if (atomic_load_acquire(&sched.injected))
         return true;
     bool paused = m->pause_until != 0 && os_now() < m->pause_until;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
             return true;
@@ -216,8 +218,8 @@ struct g *runq_refuse(struct m *m, struct g *g)
 struct g *pick_slowly(struct m *m)
 {
     struct p *p = m->p;
-    if ((atomic_load_relaxed(&m->asked) & ASKED_TO_STOP) || atomic_load_relaxed(&sched.injected) ||
-        m->locked_g)
+    if ((atomic_load_relaxed(&m->asked) & (ASKED_TO_STOP | ASKED_TO_SHARE)) ||
+        atomic_load_relaxed(&sched.injected) || m->locked_g || p_is_retiring(p))
         return NULL;
     int64_t earliest = timers_earliest();
     if (earliest != OS_FOREVER) {
@@ -242,7 +244,7 @@ static bool may_spin(struct m *m)
     uint64_t word = atomic_load_relaxed(&sched.word);
     unsigned idle = word & WORD_IDLE_MASK;
     unsigned spinning = (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
-    unsigned busy = idle < sched.procs ? sched.procs - idle : 0;
+    unsigned procs = atomic_load_relaxed(&sched.procs), busy = idle < procs ? procs - idle : 0;
     if (!sched.spin_allowed || busy < 2 || busy > sched.cpus || 2 * spinning >= busy)
         return false;
     return m->spin_score >= SPIN_SCORE_PAYS || ++m->spins_skipped % SPIN_PROBE_EVERY == 0;
@@ -303,6 +305,12 @@ struct g *find_runnable(struct m *m)
     for (;;) {
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
+        if (unlikely(m->p && p_is_retiring(m->p)) && p_retire(m->p)) {
+            alloc_bind(NULL);
+            m->p = NULL;
+        }
+        if (unlikely(m->p && (atomic_load_relaxed(&m->asked) & ASKED_TO_SHARE)))
+            p_share(m->p);
         if (unlikely(m->ends)) {
             m_give_p_away(m);
             check_gone();

@@ -72,14 +72,24 @@ static struct p *p_acquire(struct p *prefer)
 {
     if (prefer && (p_acquire_at(prefer->index) || p_acquire_section(prefer)))
         return prefer;
-    for (unsigned i = 0; i < (sched.procs + 63) / 64; i++)
+    for (unsigned i = 0; i < (ps_made() + 63) / 64; i++)
         for (uint64_t bits; (bits = atomic_load_relaxed(&sched.idle_ps[i]));)
             if (p_acquire_at(i * 64 + (unsigned)__builtin_ctzll(bits)))
                 return sched.ps[i * 64 + (unsigned)__builtin_ctzll(bits)];
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (p_acquire_section(sched.ps[i]))
             return sched.ps[i];
     return NULL;
+}
+
+bool p_take_if_idle(struct p *p)
+{
+    return p_acquire_at(p->index) || p_acquire_section(p);
+}
+
+void p_put_idle(struct p *p)
+{
+    p_release(p);
 }
 
 /* m enters a blocking section, its P is to be had. A full fence must follow [WAKE-2]. */

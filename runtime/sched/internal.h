@@ -126,8 +126,9 @@ struct p {
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
     unsigned index;
     struct p *next_spare;
-    uint64_t seen_picks; /* sysmon's */
-    int64_t seen_cpu;    /* of its M's thread then; -1: not looked at */
+    _Atomic(uint32_t) life; /* enum p_life */
+    uint64_t seen_picks;    /* sysmon's */
+    int64_t seen_cpu;       /* of its M's thread then; -1: not looked at */
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -145,10 +146,14 @@ enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
 /* m.asked */
 #define ASKED_TO_STOP 1u
 #define ASKED_TO_YIELD 2u
+#define ASKED_TO_SHARE 4u /* its P, see procs.c */
 
 /* m.park */
 #define M_HANDED 1u
 #define M_TOLD_TO_STOP 2u /* one that waits for its locked goroutine */
+
+/* Where maxprocs stands between it and its work: see procs.c. */
+enum p_life { P_ACTIVE, P_RETIRING, P_RETIRED };
 
 enum p_mode {
     P_SHARED,
@@ -225,9 +230,11 @@ struct sched {
     _Atomic(uint64_t) other_wakes; /* by no P */
     _Atomic(struct m *) ms[THREADS_MAX];
 
-    unsigned procs;
-    unsigned cpus; /* CPUs that the process may use */
-    double quota;  /* of CPUs, by the cgroup; 0: none */
+    _Atomic(unsigned) procs;   /* as many run goroutines: maxprocs */
+    _Atomic(unsigned) ps_made; /* of this run, those that maxprocs has retired included */
+    unsigned cpus;             /* CPUs that the process may use */
+    _Atomic(int) wanted_procs; /* for later runs; 0: not set */
+    double quota;              /* of CPUs, by the cgroup; 0: none */
     bool quota_read;
     bool spin_allowed;
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
@@ -244,6 +251,11 @@ struct sched {
 extern struct sched sched;
 
 SANITIZE_OWNER_DATA_BEGIN
+
+static inline unsigned ps_made(void)
+{
+    return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
+}
 
 /* This thread's M; NULL on a foreign thread. */
 extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
@@ -324,9 +336,16 @@ void m_start_spinning(struct m *m);
 void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
 bool p_is_idle(struct p *p);
+bool p_take_if_idle(struct p *p);
+void p_put_idle(struct p *p); /* a full fence is done then [WAKE-2] */
 void idle_wake_all(void);
 void watcher_ensure(struct m *m);
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
+
+/* procs.c */
+bool p_is_retiring(struct p *p);
+bool p_retire(struct p *p); /* by who holds it. True: it is gone; false: it is needed after all */
+void p_share(struct p *p);  /* likewise: others will take from its queues */
 
 /* lock.c */
 void g_left_locked(struct m *m, struct g *g);
@@ -338,12 +357,15 @@ void locked_stop(struct m *m);
 int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */
 void m_loop(struct m *m);
 struct m *m_alloc(void);
+int m_reserve_sightings(struct m *m);
 void m_dealloc(struct m *m);
 void m_free(struct m *m); /* one that m_start made: its slot may be used again */
 
 /* run.c */
 struct p *p_new(unsigned index);
 void p_reset(struct p *p);
+void sched_may_spin(unsigned procs);
+int procs_outside_runs(int n);
 void set_stack_bytes(size_t bytes); /* the default size; cached stacks of another one go */
 
 /* end.c */

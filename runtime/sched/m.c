@@ -10,13 +10,14 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SPIN_SCORE_START 128
 #define WAKE_LAG_START_NS 50000
 
-/* Room to remember as many Ps as this run has. 0 or -ENOMEM. */
-static int m_reserve_sightings(struct m *m)
+/* Room to remember as many Ps as this run has by now. 0 or -ENOMEM. */
+int m_reserve_sightings(struct m *m)
 {
-    if (m->sightings_made < sched.procs) {
+    unsigned made = ps_made();
+    if (m->sightings_made < made) {
         alloc_free(m->sightings);
-        m->sightings = alloc_aligned(CACHE_LINE, sched.procs * sizeof *m->sightings);
-        m->sightings_made = m->sightings ? sched.procs : 0;
+        m->sightings = alloc_aligned(CACHE_LINE, made * sizeof *m->sightings);
+        m->sightings_made = m->sightings ? made : 0;
     }
     if (!m->sightings)
         return -ENOMEM;

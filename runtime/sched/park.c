@@ -291,8 +291,11 @@ _Noreturn void sched_abandon(void)
 void sched_asked(void)
 {
     struct m *m = m_self();
-    if (atomic_and_acq_rel(&m->asked, ~ASKED_TO_YIELD) & ASKED_TO_STOP)
+    uint32_t asked = atomic_and_acq_rel(&m->asked, ~(ASKED_TO_YIELD | ASKED_TO_SHARE));
+    if (asked & ASKED_TO_STOP)
         sched_abandon();
+    if (asked & ASKED_TO_SHARE)
+        p_share(m->p);
     weft_yield();
 }
 

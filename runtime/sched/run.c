@@ -21,11 +21,11 @@ static size_t whole_pages(size_t bytes)
     return (bytes + os_page() - 1) & ~(os_page() - 1);
 }
 
-/* maxprocs by config, environment or machine; 0: bad. */
+/* maxprocs by config, weft_maxprocs, environment or machine; 0: bad. */
 static unsigned choose_procs(int configured)
 {
     const char *env = getenv("WEFT_MAXPROCS");
-    long n = configured;
+    long n = configured ? configured : atomic_load_relaxed(&sched.wanted_procs);
     if (n == 0 && env && *env) {
         char *end;
         n = strtol(env, &end, 10);
@@ -33,13 +33,28 @@ static unsigned choose_procs(int configured)
             return 0;
     } else if (n == 0) {
         double quota = sched.quota;
-        n = topology_cpus() ? (long)topology_cpus() : 1;
+        n = topology_cpus() ? (long)topology_cpus() : os_cpu_count();
         if (quota > 0 && quota < (double)n)
             n = (long)(quota + 0.999);
         if (n > PROCS_MAX)
             n = PROCS_MAX;
     }
     return n < 1 || n > PROCS_MAX ? 0 : (unsigned)n;
+}
+
+/* weft_maxprocs while no run is in progress: for those that come. */
+int procs_outside_runs(int n)
+{
+    int old = (int)choose_procs(0);
+    if (n > 0)
+        atomic_store_relaxed(&sched.wanted_procs, n < PROCS_MAX ? n : PROCS_MAX);
+    return old;
+}
+
+/* Nobody spins where there is no CPU to spare. */
+void sched_may_spin(unsigned procs)
+{
+    sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= procs);
 }
 
 struct p *p_new(unsigned index)
@@ -75,6 +90,7 @@ void p_reset(struct p *p)
     p->last_wake = 0;
     atomic_store_relaxed(&p->wake_backoff, 0);
     atomic_store_relaxed(&p->section, 0);
+    atomic_store_relaxed(&p->life, P_ACTIVE);
     atomic_store_relaxed(&p->started, 0);
     atomic_store_relaxed(&p->ended, 0);
     atomic_store_relaxed(&p->parks, 0);
@@ -136,24 +152,26 @@ static int set_up(const weft_config *config)
     if (!sched.quota_read) /* takes longer than the rest of a warm start */
         sched.quota = os_cpu_quota();
     sched.quota_read = true;
-    sched.procs = choose_procs(config->maxprocs);
-    if (sched.procs == 0)
+    unsigned procs = choose_procs(config->maxprocs);
+    if (procs == 0)
         return -EINVAL;
-    sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= sched.procs);
+    atomic_store_relaxed(&sched.procs, procs);
+    atomic_store_relaxed(&sched.ps_made, procs);
+    sched_may_spin(procs);
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
-    rc = make_ps(sched.procs);
+    rc = make_ps(procs);
     if (rc)
         return rc;
-    topology_layout(sched.procs, !config->no_pin);
+    topology_layout(procs, !config->no_pin);
     atomic_store_relaxed(&sched.injected, NULL);
     atomic_store_relaxed(&sched.ids, 0);
     atomic_store_relaxed(&sched.foreign_started, 0);
     atomic_store_relaxed(&sched.foreign_unparks, 0);
     atomic_store_relaxed(&sched.other_wakes, 0);
     atomic_store_relaxed(&sched.threads, 0);
-    idle_reset(sched.procs);
+    idle_reset(procs);
     return 0;
 }
 

@@ -9,7 +9,7 @@ SANITIZE_OWNER_DATA_BEGIN
 static uint64_t sum(size_t offset)
 {
     uint64_t total = 0;
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (sched.ps[i]) /* none: left to an orphan */
             total += atomic_load_acquire((_Atomic(uint64_t) *)((char *)sched.ps[i] + offset));
     return total;
@@ -69,9 +69,9 @@ void weft_stats_read(weft_stats *out)
     out->wakes = SUM(wakes) + atomic_load_acquire(&sched.other_wakes);
     out->in_blocking = in_blocking();
     out->threads = atomic_load_acquire(&sched.threads);
-    out->procs = sched.procs;
+    out->procs = atomic_load_relaxed(&sched.procs);
     int64_t timers = 0;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p)
             continue;

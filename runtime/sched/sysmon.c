@@ -65,6 +65,25 @@ static void end_slice(struct p *p)
         atomic_or_acq_rel(&m->asked, ASKED_TO_YIELD);
 }
 
+static bool all_idle(void)
+{
+    unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
+        if (p_is_retiring(sched.ps[i]))
+            return false; /* it counts as idle, maybe */
+    return idle >= atomic_load_relaxed(&sched.procs);
+}
+
+/* Ps that are to retire and were let go by their Ms first. */
+static void retire_idle(void)
+{
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[i];
+        if (p_is_retiring(p) && p_take_if_idle(p) && !p_retire(p))
+            p_put_idle(p);
+    }
+}
+
 /* All Ps are idle: sleep until one is taken. */
 static void sleep_while_idle(struct monitor *mon)
 {
@@ -72,8 +91,7 @@ static void sleep_while_idle(struct monitor *mon)
     if (!atomic_cas_acq_rel(&state, &awake, ASLEEP))
         return;
     atomic_fence_after_rmw(); /* [SYSMON-2] */
-    if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs &&
-        !work_visible(mon->eyes))
+    if (all_idle() && !work_visible(mon->eyes))
         os_futex_wait(&state, ASLEEP, mon->trimmed ? OS_FOREVER : mon->trim_at);
     uint32_t asleep = ASLEEP;
     if (!atomic_cas_acq_rel(&state, &asleep, AWAKE))
@@ -87,11 +105,12 @@ static void look(struct monitor *mon)
     int64_t now = os_now();
     unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
     trim_if_due(mon, now);
-    if (idle == sched.procs && ++mon->quiet > QUIET_BEFORE_SLEEP) {
+    retire_idle();
+    if (all_idle() && ++mon->quiet > QUIET_BEFORE_SLEEP) {
         sleep_while_idle(mon);
         return;
     }
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         end_slice(sched.ps[i]);
     if (idle > 0 && work_visible(mon->eyes)) {
         wake_one(NULL, NULL);
