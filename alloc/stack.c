@@ -151,13 +151,13 @@ bool stack_trim(struct stack_class *class)
                 depot_push(&class->cold_empty, &cold->free);
             break;
         }
-        struct stack *s = container_of(batch, struct stack, free);
         WEFT_ASSERT(batch->count <= MAGAZINE_SIZE);
         for (size_t left = cold->n = batch->count; left > 0; left--) {
-            struct stack *next = container_of(s->free.next, struct stack, free);
-            cold->lows[left - 1] = s->low;
-            os_discard(s->low + os_page(), class->bytes - os_page());
-            s = next;
+            struct depot_node *next = batch->next;
+            char *low = container_of(batch, struct stack, free)->low;
+            os_discard(low + os_page(), class->bytes - os_page());
+            cold->lows[left - 1] = low;
+            batch = next;
         }
         depot_push(&class->cold, &cold->free);
     }

@@ -11,6 +11,11 @@ static pid_t thread_id(void)
     return (pid_t)syscall(SYS_gettid);
 }
 
+static void done(void *wg)
+{
+    weft_waitgroup_done(wg);
+}
+
 /* ---- a locked goroutine keeps its thread ---- */
 
 static void *block_shortly(void *arg)
@@ -34,7 +39,7 @@ static void stays(void *arg)
         CHECK_EQ(thread_id(), here);
         weft_waitgroup wg = {0};
         weft_waitgroup_add(&wg, 1);
-        CHECK_EQ(weft_go((weft_fn)weft_waitgroup_done, &wg), 0);
+        CHECK_EQ(weft_go(done, &wg), 0);
         weft_waitgroup_wait(&wg);
         CHECK_EQ(thread_id(), here);
         if (i % 8 == 0) {
