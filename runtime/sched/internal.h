@@ -26,6 +26,7 @@
 #include "alloc/stack.h"
 #include "arch/os.h"
 #include "arch/sanitize.h"
+#include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
 
@@ -164,6 +165,8 @@ struct m {
     _Atomic(struct blocking_call *) calling; /* in a blocking section */
     int bound;                               /* which binding set it is bound to: see topology.c */
     struct sighting *sightings;              /* of Ps' `next`, by index */
+    struct os_signal_stack signal_stack;
+    bool reporting; /* a fault: see fault.c */
 };
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
@@ -283,6 +286,10 @@ void m_loop(struct m *m);
 struct m *m_alloc(void);
 void m_dealloc(struct m *m);
 void m_free(struct m *m); /* one that m_start made */
+
+/* fault.c */
+void faults_catch(void);   /* from here on overflows are reported */
+void faults_release(void); /* the handlers are again as the program had them */
 
 /* blocking.c */
 struct blocking_call {

@@ -38,9 +38,14 @@ static struct m *m_new(void)
     struct m *m = m_alloc();
     if (!m)
         return NULL;
+    if (os_signal_stack_make(&m->signal_stack)) {
+        m_dealloc(m);
+        return NULL;
+    }
     m->index = atomic_add_acq_rel(&sched.ms_made, 1);
     if (m->index >= THREADS_MAX) {
         atomic_sub_acq_rel(&sched.ms_made, 1);
+        os_signal_stack_free(&m->signal_stack);
         m_dealloc(m);
         return NULL;
     }
@@ -51,6 +56,7 @@ static struct m *m_new(void)
 void m_free(struct m *m)
 {
     atomic_store_relaxed(&sched.ms[m->index], NULL);
+    os_signal_stack_free(&m->signal_stack);
     m_dealloc(m);
 }
 
@@ -62,6 +68,7 @@ void m_loop(struct m *m)
     if (SANITIZE_FIBERS)
         os_thread_bounds(&low, &size);
     tls_m = m;
+    os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
     m->fp_control = arch_fp_control();
     sanitize_fiber_thread(&m->fiber, low, size);
@@ -78,6 +85,7 @@ void m_loop(struct m *m)
     }
     qsbr_unregister();
     alloc_bind(NULL);
+    os_signal_stack_leave(&m->signal_stack);
     tls_m = NULL;
 }
 

@@ -123,6 +123,17 @@ static int check_config(const weft_config *config)
     return 0;
 }
 
+/* A switch would not move it along: the next return would kill the process. */
+static int refuse_shadow_stack(void)
+{
+    if (!os_shadow_stack())
+        return 0;
+    os_write_stderr(
+        "weft: this process checks returns against a shadow stack, which goroutines don't "
+        "have; start it without (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)\n");
+    return -ENOTSUP;
+}
+
 static int set_up(const weft_config *config)
 {
     sched.config = *config;
@@ -192,6 +203,7 @@ static int run(weft_fn fn, void *arg)
     struct g *g = make_main(p, fn, arg);
     if (!g)
         return -ENOMEM;
+    faults_catch();
     atomic_store_release(&sched.state, RUN_ON);
     int rc = m_start(p, false, NULL);
     if (rc) {
@@ -205,6 +217,7 @@ static int run(weft_fn fn, void *arg)
     sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
+    faults_release();
     return rc ? rc : left;
 }
 
@@ -213,6 +226,8 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
     static const weft_config defaults;
     config = config ? config : &defaults;
     int rc = main_fn ? check_config(config) : -EINVAL;
+    if (!rc)
+        rc = refuse_shadow_stack();
     if (rc)
         return rc;
     uint32_t none = RUN_NONE;
