@@ -20,16 +20,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "arch/os.h"
+#include "arch/sanitize.h"
 
+SANITIZE_OWNER_DATA_BEGIN
 #if defined(__x86_64__)
 #include "arch/x86_64/thread.h"
 #elif defined(__aarch64__)
 #include "arch/aarch64/thread.h"
 #endif
+SANITIZE_OWNER_DATA_END
 
 #define SIGNAL_STACK_BYTES ((size_t)64 << 10) /* the guard page included; an unwinder runs on it */
 #define KERNEL_SIGSET_BYTES 8
+
+SANITIZE_OWNER_DATA_BEGIN
 
 struct chain {
     int signal;
@@ -168,7 +174,9 @@ void os_faults_release(void)
 
 int os_signal_stack_make(struct os_signal_stack *s)
 {
+    sanitize_ignore_begin(); /* whichever goroutine's handler runs on it */
     s->low = os_map(SIGNAL_STACK_BYTES);
+    sanitize_ignore_end();
     if (!s->low)
         return -ENOMEM;
     int rc = os_guard(s->low, os_page());
@@ -249,3 +257,5 @@ bool os_shadow_stack(void)
 {
     return arch_shadow_stack();
 }
+
+SANITIZE_OWNER_DATA_END

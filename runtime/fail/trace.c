@@ -21,6 +21,8 @@
 struct trace {
     void (*out)(const char *text);
     bool names;
+    uintptr_t pc; /* of the line below: a recursion has it again and again */
+    char line[TRACE_LINE_BYTES];
     size_t frames;
     uintptr_t outer[FRAMES_OUTER]; /* a ring */
 };
@@ -52,17 +54,21 @@ void trace_line(char line[TRACE_LINE_BYTES], uintptr_t pc, bool called, bool nam
 
 static void put(struct trace *t, uintptr_t pc, bool called)
 {
-    char line[TRACE_LINE_BYTES];
     sigjmp_buf here, *outside = escape;
+    if (pc == t->pc) {
+        t->out(t->line);
+        return;
+    }
     if (t->names && sigsetjmp(here, 1) == 0) {
         escape = &here;
-        trace_line(line, pc, called, true);
+        trace_line(t->line, pc, called, true);
     } else {
         t->names = false;
-        trace_line(line, pc, called, false);
+        trace_line(t->line, pc, called, false);
     }
+    t->pc = pc;
     escape = outside;
-    t->out(line);
+    t->out(t->line);
 }
 
 static bool frame(uintptr_t pc, bool called, void *arg)

@@ -10,4 +10,7 @@
 void clash_large_frame(void);
 void clash_alloca(size_t bytes);
 
+/* The caller's: elsewhere, or the frames would be optimised away. */
+void clash_touch(volatile char *p);
+
 #endif
