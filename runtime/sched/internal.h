@@ -208,10 +208,11 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans;   /* Ms of earlier runs that never left */
-    struct p *spare_ps; /* Ps that orphans have left behind */
-    struct g *main_g;   /* NULL once it has ended */
-    bool main_gone;     /* it called weft_goexit */
+    unsigned orphans;                  /* Ms of earlier runs that never left */
+    struct p *spare_ps;                /* Ps that orphans have left behind */
+    struct g *main_g;                  /* NULL once it has ended */
+    bool main_gone;                    /* it called weft_goexit */
+    const struct sched_layout *layout; /* keeps layout.c in programs linked with the archive */
 };
 
 extern struct sched sched;
@@ -310,6 +311,17 @@ void set_stack_bytes(size_t bytes); /* the default size; cached stacks of anothe
 void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
+
+/* layout.c: for debuggers. */
+struct sched_layout {
+    char name[32];
+    uint32_t value; /* an offset, or what the constant of that name is */
+    uint32_t bytes;
+};
+extern const struct sched_layout sched_debug_layout[];
+extern struct sched *const sched_debug_root;
+extern const char sched_debug_reasons[][32];
+extern const uint32_t sched_debug_reason_count;
 
 /* stats.c */
 uint64_t sched_alive(void); /* goroutines */

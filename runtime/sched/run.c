@@ -137,6 +137,7 @@ static int refuse_shadow_stack(void)
 static int set_up(const weft_config *config)
 {
     sched.config = *config;
+    sched.layout = sched_debug_layout;
     int rc = topology_load(config->topology);
     if (!rc)
         rc = topology_survey();
