@@ -5,7 +5,7 @@
 #include "runtime/sched/internal.h"
 
 #define FIELD(type, field)                                                                         \
-    {#type "." #field, offsetof(struct type, field), sizeof(((struct type *)0)->field)}
+    {#type "." #field, offsetof(struct type, field), sizeof(__typeof__(((struct type *)0)->field))}
 #define CONSTANT(name) {#name, name, 0}
 
 __attribute__((used)) const struct sched_layout sched_debug_layout[] = {

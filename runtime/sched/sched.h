@@ -115,7 +115,7 @@ _Noreturn void sched_exit(void);
 
 /* "fatal error: TEXT" on stderr, status 2. */
 _Noreturn void sched_fatal(const char *text);
-_Noreturn void sched_die(const char *report);
+_Noreturn void sched_die(const char *text);
 
 /* The same in pieces. Between begin and end no other thread reports. Async-signal-safe. */
 void sched_report_begin(void);
