@@ -3,7 +3,11 @@
  *
  * Guards are MADV_GUARD_INSTALL markers, which split no mapping, so a million stacks fit under
  * vm.max_map_count. Where the kernel lacks them a guard is an mprotect, two mappings a stack; once
- * GUARDS_MAX of these stand, further stacks go without, and weft says so once. */
+ * GUARDS_MAX of these stand, further stacks go without, and weft says so once.
+ *
+ * Idle stacks beyond the Ps' caches wait in a depot, batch by batch. Batches that nobody needed for a
+ * while (stack_trim) go cold: the kernel gets their memory back, guards stay, and a record of its own
+ * says where they are. They are used before new ones are carved. */
 #include "alloc/stack.h"
 
 #include "alloc/alloc.h"
@@ -21,6 +25,14 @@ struct stack_slab {
     struct stack_slab *next;
     char *base;
     size_t bytes;
+};
+
+/* A batch of idle stacks without memory: their own records are gone with it. */
+struct stack_cold {
+    struct depot_node free;
+    struct stack_cold *next;
+    size_t n;
+    char *lows[MAGAZINE_SIZE];
 };
 
 static _Atomic(uint32_t) guards_split;
@@ -102,6 +114,56 @@ static int guard_next(struct stack_class *class, struct stack_cache *cache, bool
     return guard(cache->carve, split);
 }
 
+static struct stack_cold *cold_pop(struct depot *depot)
+{
+    struct depot_node *node = depot_pop(depot);
+    return node ? container_of(node, struct stack_cold, free) : NULL;
+}
+
+static struct stack *stack_warm_up(struct stack_class *class)
+{
+    struct stack_cold *cold = cold_pop(&class->cold);
+    if (!cold)
+        return NULL;
+    char *low = cold->lows[--cold->n];
+    depot_push(cold->n ? &class->cold : &class->cold_empty, &cold->free);
+    return stack_make(low, class->bytes, true, false);
+}
+
+static struct stack_cold *cold_record(struct stack_class *class)
+{
+    struct stack_cold *cold = cold_pop(&class->cold_empty);
+    if (cold || !(cold = alloc_zeroed(CACHE_LINE, sizeof *cold)))
+        return cold;
+    cold->next = atomic_load_relaxed(&class->cold_records);
+    while (!atomic_cas_acq_rel(&class->cold_records, &cold->next, cold))
+        ;
+    return cold;
+}
+
+bool stack_trim(struct stack_class *class)
+{
+    for (int64_t n = depot_unused(&class->depot); n > 0; n--) {
+        struct stack_cold *cold = cold_record(class);
+        struct depot_node *batch = cold ? depot_pop(&class->depot) : NULL;
+        if (!batch) {
+            if (cold)
+                depot_push(&class->cold_empty, &cold->free);
+            break;
+        }
+        struct stack *s = container_of(batch, struct stack, free);
+        WEFT_ASSERT(batch->count <= MAGAZINE_SIZE);
+        for (size_t left = cold->n = batch->count; left > 0; left--) {
+            struct stack *next = container_of(s->free.next, struct stack, free);
+            cold->lows[left - 1] = s->low;
+            os_discard(s->low + os_page(), class->bytes - os_page());
+            s = next;
+        }
+        depot_push(&class->cold, &cold->free);
+    }
+    return atomic_load_relaxed(&class->depot.batches) > 0;
+}
+
 static struct stack *stack_carve(struct stack_class *class, struct stack_cache *cache)
 {
     bool split;
@@ -119,10 +181,26 @@ static struct stack *stack_carve(struct stack_class *class, struct stack_cache *
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache)
 {
+    int *errno_at = os_errno_location(); /* a goroutine's that gives way to who gets the stack */
+    int saved_errno = *errno_at;
+    struct stack *s = NULL;
     if (SANITIZE_FRESH_STACKS)
-        return stack_get_sized(class->bytes);
-    struct stack *s = magazine_get(&cache->free, &class->depot);
-    return s ? s : stack_carve(class, cache);
+        s = stack_get_sized(class->bytes);
+    else if (!(s = magazine_get(&cache->free, &class->depot)) && !(s = stack_warm_up(class)))
+        s = stack_carve(class, cache);
+    *errno_at = saved_errno;
+    return s;
+}
+
+void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+{
+    if (!s->pooled) {
+        stack_unmap(s);
+        return;
+    }
+    if (cache->hot)
+        magazine_put(&cache->free, &class->depot, cache->hot);
+    cache->hot = s;
 }
 
 struct stack *stack_get_sized(size_t bytes)
@@ -175,8 +253,6 @@ static void slabs_unmap(struct stack_slab *slab)
 
 void stack_unmap_all(struct stack_class *class)
 {
-    slabs_unmap(atomic_load_relaxed(&class->slabs));
-    atomic_store_relaxed(&class->slabs, NULL);
     stack_forget_all(class);
     slabs_unmap(class->forgotten);
     class->forgotten = NULL;
@@ -195,7 +271,10 @@ void stack_forget_all(struct stack_class *class)
     atomic_store_relaxed(&class->slabs, NULL);
     atomic_store_relaxed(&class->split, 0);
     atomic_store_relaxed(&class->carved, 0);
-    atomic_store_relaxed(&class->depot.head, 0);
+    while (depot_pop(&class->depot))
+        ;
+    for (struct stack_cold *cold; (cold = cold_pop(&class->cold));)
+        depot_push(&class->cold_empty, &cold->free);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -36,6 +36,8 @@ int *os_errno_location(void);
 /* Address space: zeroed, reserved lazily, no huge pages. NULL: no memory. */
 void *os_map(size_t bytes);
 void os_unmap(void *p, size_t bytes);
+void os_discard(void *p,
+                size_t bytes); /* the kernel takes the memory back; it reads as zeros again */
 size_t os_page(void);
 size_t os_stack_limit(void); /* RLIMIT_STACK in bytes, 64 MiB where unlimited */
 

@@ -161,6 +161,11 @@ void os_unmap(void *p, size_t bytes)
     munmap(p, bytes);
 }
 
+void os_discard(void *p, size_t bytes)
+{
+    madvise(p, bytes, MADV_DONTNEED);
+}
+
 size_t os_page(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);

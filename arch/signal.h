@@ -22,7 +22,7 @@ void os_faults_catch(void (*fn)(const struct os_fault *fault));
 /* Put the handlers back, except where the program has set its own meanwhile. */
 void os_faults_release(void);
 
-/* A stack for a thread's signal handlers: of any thread's making, used by one. */
+/* A stack for a thread's signal handlers: of any thread's making, used by one at a time, and kept. */
 struct os_signal_stack {
     char *low; /* its guard page; NULL: none */
     void *was; /* the thread's own before, to be put back */
@@ -31,7 +31,6 @@ struct os_signal_stack {
 };
 
 int os_signal_stack_make(struct os_signal_stack *s); /* 0 or -ENOMEM */
-void os_signal_stack_free(struct os_signal_stack *s);
 
 /* The calling thread's handlers run on s until leave, and its faults are delivered even when its creator
  * had blocked them. */

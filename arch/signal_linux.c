@@ -33,7 +33,6 @@ SANITIZE_OWNER_DATA_BEGIN
 SANITIZE_OWNER_DATA_END
 
 #define SIGNAL_STACK_BYTES ((size_t)64 << 10) /* the guard page included; an unwinder runs on it */
-#define SPARE_STACKS 8
 #define KERNEL_SIGSET_BYTES 8
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -173,40 +172,19 @@ void os_faults_release(void)
     }
 }
 
-/* Kept for the next: a fresh one costs as much as 5 % of a run. */
-static _Atomic(char *) spare_stacks[SPARE_STACKS];
-
-static char *signal_stack_map(void)
-{
-    char *low = os_map(SIGNAL_STACK_BYTES);
-    if (low && os_guard(low, os_page())) {
-        os_unmap(low, SIGNAL_STACK_BYTES);
-        low = NULL;
-    }
-    return low;
-}
-
 int os_signal_stack_make(struct os_signal_stack *s)
 {
-    s->low = NULL;
-    for (size_t i = 0; i < SPARE_STACKS && !s->low; i++)
-        if (atomic_load_relaxed(&spare_stacks[i]))
-            s->low = atomic_swap_acq_rel(&spare_stacks[i], NULL);
     sanitize_ignore_begin(); /* whichever goroutine's handler runs on it */
-    if (!s->low)
-        s->low = signal_stack_map();
+    char *low = os_map(SIGNAL_STACK_BYTES);
     sanitize_ignore_end();
-    return s->low ? 0 : -ENOMEM;
-}
-
-void os_signal_stack_free(struct os_signal_stack *s)
-{
-    for (size_t i = 0; i < SPARE_STACKS; i++) {
-        char *none = NULL;
-        if (atomic_cas_acq_rel(&spare_stacks[i], &none, s->low))
-            return;
-    }
-    os_unmap(s->low, SIGNAL_STACK_BYTES);
+    if (!low)
+        return -ENOMEM;
+    int rc = os_guard(low, os_page());
+    if (rc)
+        os_unmap(low, SIGNAL_STACK_BYTES);
+    else
+        s->low = low;
+    return rc;
 }
 
 static void faults_only(sigset_t *set)

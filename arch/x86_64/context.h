@@ -97,11 +97,9 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
  * takes 0.6 ns and the latter 14 ns here, so a switch looks at the x87 word only and carries its
  * rounding bits over to mxcsr when they differ. Changes to mxcsr alone (flush to zero) stay with
  * the thread: docs/decisions.md. */
-static inline uint16_t arch_fp_control(void)
+static inline void arch_fp_save(uint16_t *cw)
 {
-    uint16_t cw;
-    __asm__ volatile("fnstcw %0" : "=m"(cw));
-    return cw;
+    __asm__ volatile("fnstcw %0" : "=m"(*cw));
 }
 
 static inline void arch_set_fp_control(uint16_t cw)

@@ -91,6 +91,14 @@ WEFT_API int weft_num_goroutine(void);
 /* CPUs that this process may use (its affinity mask). Doesn't change with maxprocs. Any thread. */
 WEFT_API int weft_num_cpu(void);
 
+/* Tie this goroutine to the thread that it runs on: no other goroutine runs there, and this one nowhere else,
+ * until weft_unlock_os_thread has been called as often as weft_lock_os_thread. One that ends while it is
+ * locked takes the thread with it. For libraries that keep state in the thread; each time a locked goroutine
+ * waits costs two wake-ups by the kernel. A surplus unlock and a foreign thread are no error: nothing
+ * happens (Go: runtime.LockOSThread). */
+WEFT_API void weft_lock_os_thread(void);
+WEFT_API void weft_unlock_os_thread(void);
+
 /* Run fn(arg), which may block the thread in the kernel, without holding up other goroutines.
  * fn runs on the thread's own stack (8 MiB); this processor goes on elsewhere meanwhile. Inside fn the
  * thread counts as foreign: weft_self() is 0. Returns fn's result. On a foreign thread fn is just

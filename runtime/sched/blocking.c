@@ -14,19 +14,6 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* Let the P go and see to what it leaves behind. True: it was wanted. */
-static bool give_p_away(struct m *m)
-{
-    struct p *p = m->p;
-    m_drop_p(m);
-    if (atomic_load_acquire(&p->next) || work_queued()) {
-        wake_one(NULL, p);
-        return true;
-    }
-    watcher_ensure(m);
-    return false;
-}
-
 static bool m_moves(struct m *m, uint32_t from, uint32_t to)
 {
     return atomic_cas_acq_rel(&m->state, &from, to);
@@ -38,7 +25,10 @@ static void inject_resumed(struct m *m, struct g *g)
     if (!foreign_enter())
         return; /* the run has ended */
     if (!m_is_orphan(m)) {
-        atomic_store_release(&g->on_cpu, 0); /* pairs with find_runnable */
+        if (unlikely(g->flags & G_LOCKED))
+            g_left_locked(m, g);
+        else
+            atomic_store_release(&g->on_cpu, 0); /* pairs with find_runnable */
         sched_inject(g);
     }
     foreign_exit();
@@ -54,7 +44,7 @@ void m_run_call(struct m *m)
     if (!m_moves(m, M_RUNNING, M_CALLING))
         return;
     atomic_add_acq_rel(&sched.in_blocking, 1);
-    if (give_p_away(m))
+    if (m_give_p_away(m))
         topology_unbind(m);
     qsbr_offline();
 
@@ -63,7 +53,7 @@ void m_run_call(struct m *m)
     call->result = call->fn(call->arg);
     sanitize_release(call);
     call->error = *m->errno_location;
-    m->fp_control = arch_fp_control();
+    arch_fp_save(&m->fp_control);
 
     if (!m_moves(m, M_CALLING, M_RUNNING))
         return;

@@ -23,15 +23,20 @@ SANITIZE_OWNER_DATA_BEGIN
 
 void run_main_returned(void)
 {
-    sched.main_g = NULL;
     atomic_store_release(&sched.state, RUN_STOPPING);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
     atomic_fence_after_rmw();                  /* [WAKE-1] */
     for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
-        atomic_store_relaxed(&sched.ps[i]->slow_tick, atomic_load_relaxed(&sched.ps[i]->tick) + 1);
+        p_slow_pick_soon(sched.ps[i]);
+    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        if (!m)
+            continue;
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
+        locked_stop(m);
+    }
     idle_wake_all();
-    atomic_add_acq_rel(&sched.leave_futex, 1);
-    os_futex_wake(&sched.leave_futex, 1);
+    sysmon_stop();
 }
 
 static void name_orphan(struct g *g)
@@ -58,7 +63,7 @@ static bool make_orphan(struct m *m, uint32_t from)
         if (!p || p != m->p)
             continue;
         atomic_store_relaxed(&p->mode, P_ORPHAN);
-        atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick));
+        p_slow_pick_soon(p);
         sched.ps[i] = NULL;
         m->orphan_p = p;
     }
@@ -96,9 +101,6 @@ static void bury_orphans(void)
         if (m && atomic_load_acquire(&m->state) == M_GONE)
             bury_orphan(m);
     }
-    while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
-        made--;
-    atomic_store_release(&sched.ms_made, made);
 }
 
 /* Whether an M that hasn't left is running goroutines, and not in a blocking section. */
@@ -135,8 +137,8 @@ static int settle_ms(int64_t deadline)
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        uint32_t state = m ? atomic_load_acquire(&m->state) : M_GONE;
-        if (state >= M_ORPHAN)
+        uint32_t state = m ? atomic_load_acquire(&m->state) : M_FREE;
+        if (state == M_FREE || state >= M_ORPHAN)
             continue;
         if (state == M_LEFT) {
             os_thread_join(m->thread);
@@ -171,7 +173,7 @@ static bool is_orphans(struct g *g)
     unsigned made = atomic_load_relaxed(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
         struct m *m = atomic_load_relaxed(&sched.ms[i]);
-        if (m && m->orphan_g == g)
+        if (m && atomic_load_relaxed(&m->state) != M_FREE && m->orphan_g == g)
             return true;
     }
     return false;

@@ -66,7 +66,7 @@ static struct p *p_acquire(struct p *prefer)
     return NULL;
 }
 
-static void m_hold(struct m *m, struct p *p)
+void m_hold(struct m *m, struct p *p)
 {
     m->p = p;
     atomic_store_relaxed(&p->last_m, m);
@@ -172,7 +172,7 @@ static struct m *idle_m_claim(struct m *prefer)
 static void m_unpark(struct m *m, struct p *handed)
 {
     m->handed = handed;
-    atomic_store_release(&m->park, 1); /* pairs with the acquire in m_sleep() */
+    atomic_store_release(&m->park, M_HANDED); /* pairs with the acquire in m_sleep() */
     os_futex_wake(&m->park, 1);
 }
 
@@ -212,7 +212,12 @@ void wake_one(struct p *waker, struct p *prefer)
         m->hunting = true;
         m->waker = waker;
         m_unpark(m, p);
-    } else if (m_start(p, true, waker)) {
+        return;
+    }
+    int rc = m_start(p, true, waker);
+    if (rc == -EUSERS)
+        sched_fatal("thread exhaustion: too many functions block");
+    if (rc) {
         p_release(p); /* no thread to be had: those who run will come to it */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     }
@@ -245,6 +250,20 @@ void watcher_ensure(struct m *m)
     atomic_fence_full(); /* [WATCH-1] */
     if (earliest < atomic_load_relaxed(&sched.watch_deadline))
         wake_one(m->p, NULL);
+}
+
+/* Let the P go for the time that m doesn't run goroutines. Another M is woken if there is work for it, or a
+ * timer that nobody watches. */
+bool m_give_p_away(struct m *m)
+{
+    struct p *p = m->p;
+    m_drop_p(m);
+    if (atomic_load_acquire(&p->next) || work_queued()) {
+        wake_one(NULL, p);
+        return true;
+    }
+    watcher_ensure(m);
+    return false;
 }
 
 /* ---- sleeping ---- */

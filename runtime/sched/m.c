@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * m.c - the life of a runtime thread. */
 #include <errno.h>
+#include <string.h>
 
 #include "runtime/sched/internal.h"
 
@@ -9,20 +10,38 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SPIN_SCORE_START 128
 #define WAKE_LAG_START_NS 50000
 
+/* Room to remember as many Ps as this run has. 0 or -ENOMEM. */
+static int m_reserve_sightings(struct m *m)
+{
+    if (m->sightings_made < sched.procs) {
+        alloc_free(m->sightings);
+        m->sightings = alloc_aligned(CACHE_LINE, sched.procs * sizeof *m->sightings);
+        m->sightings_made = m->sightings ? sched.procs : 0;
+    }
+    if (!m->sightings)
+        return -ENOMEM;
+    memset(m->sightings, 0, m->sightings_made * sizeof *m->sightings);
+    return 0;
+}
+
+/* As a thread is about to start with it. */
+static int m_init(struct m *m)
+{
+    memset(m, 0, offsetof(struct m, state));
+    m->spin_score = SPIN_SCORE_START;
+    m->wake_lag = WAKE_LAG_START_NS;
+    m->bound = -2;
+    return m_reserve_sightings(m);
+}
+
 /* One that is in no list; NULL without memory. */
 struct m *m_alloc(void)
 {
     struct m *m = alloc_zeroed(CACHE_LINE, sizeof *m);
-    if (!m)
-        return NULL;
-    m->sightings = alloc_zeroed(CACHE_LINE, sched.procs * sizeof *m->sightings);
-    if (!m->sightings) {
+    if (m && m_init(m)) {
         alloc_free(m);
         return NULL;
     }
-    m->spin_score = SPIN_SCORE_START;
-    m->wake_lag = WAKE_LAG_START_NS;
-    m->bound = -2;
     return m;
 }
 
@@ -32,32 +51,63 @@ void m_dealloc(struct m *m)
     alloc_free(m);
 }
 
-/* NULL: no memory, or THREADS_MAX reached. */
-static struct m *m_new(void)
+/* An M of an earlier run, ours from now on, or NULL. */
+static struct m *m_take_free(void)
 {
-    struct m *m = m_alloc();
+    unsigned made = atomic_load_acquire(&sched.ms_made);
+    for (unsigned i = 0; i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        uint32_t free = M_FREE;
+        if (m && atomic_load_relaxed(&m->state) == M_FREE &&
+            atomic_cas_acq_rel(&m->state, &free, M_RUNNING))
+            return m;
+    }
+    return NULL;
+}
+
+/* In a slot of its own. NULL, and *rc: -ENOMEM, or -EUSERS when THREADS_MAX is reached. */
+static struct m *m_add(int *rc)
+{
+    *rc = -ENOMEM;
+    struct m *m = alloc_zeroed(CACHE_LINE, sizeof *m);
     if (!m)
         return NULL;
-    if (os_signal_stack_make(&m->signal_stack)) {
-        m_dealloc(m);
-        return NULL;
-    }
-    m->index = atomic_add_acq_rel(&sched.ms_made, 1);
-    if (m->index >= THREADS_MAX) {
-        atomic_sub_acq_rel(&sched.ms_made, 1);
-        os_signal_stack_free(&m->signal_stack);
-        m_dealloc(m);
-        return NULL;
-    }
+    m->index = atomic_load_relaxed(&sched.ms_made);
+    do {
+        if (m->index >= THREADS_MAX) {
+            alloc_free(m);
+            *rc = -EUSERS;
+            return NULL;
+        }
+    } while (!atomic_cas_acq_rel(&sched.ms_made, &m->index, m->index + 1));
+    atomic_store_relaxed(&m->state, M_RUNNING);
     atomic_store_release(&sched.ms[m->index], m);
+    return m;
+}
+
+static struct m *m_new(int *rc)
+{
+    struct m *m = m_take_free();
+    if (!m)
+        m = m_add(rc);
+    if (!m)
+        return NULL;
+    *rc = m_init(m);
+    if (!*rc && !m->signal_stack.low)
+        *rc = os_signal_stack_make(&m->signal_stack);
+    if (*rc) {
+        m_free(m);
+        return NULL;
+    }
+    atomic_fence_full(); /* [STOP-1] run_main_returned() asks this M to stop, or we see that it must */
+    if (atomic_load_relaxed(&sched.word) & WORD_STOP)
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
     return m;
 }
 
 void m_free(struct m *m)
 {
-    atomic_store_relaxed(&sched.ms[m->index], NULL);
-    os_signal_stack_free(&m->signal_stack);
-    m_dealloc(m);
+    atomic_store_release(&m->state, M_FREE);
 }
 
 /* Run goroutines until the run ends. On the thread's own stack. */
@@ -70,7 +120,7 @@ void m_loop(struct m *m)
     tls_m = m;
     os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
-    m->fp_control = arch_fp_control();
+    arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
     qsbr_register();
     if (m->p) {
@@ -108,18 +158,17 @@ static void *m_thread(void *arg)
 
 int m_start(struct p *p, bool spinning, struct p *waker)
 {
-    struct m *m = m_new();
+    int rc;
+    struct m *m = m_new(&rc);
     if (!m)
-        return -ENOMEM;
+        return rc;
     m->p = p;
     m->spinning = spinning;
     m->hunting = waker;
     m->waker = waker;
     atomic_store_relaxed(&p->last_m, m);
-    if (m->index > 0)
-        sysmon_start();
     atomic_add_acq_rel(&sched.threads, 1);
-    int rc = os_thread_start(&m->thread, m_thread, m);
+    rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {
         atomic_sub_acq_rel(&sched.threads, 1);
         atomic_store_relaxed(&p->last_m, NULL);

@@ -69,7 +69,7 @@ struct p *p_new(unsigned index)
 void p_reset(struct p *p)
 {
     atomic_store_relaxed(&p->next, NULL);
-    atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick) + SLOW_PICK_EVERY);
+    atomic_store_relaxed(&p->picks_left, SLOW_PICK_EVERY);
     p->wake_skip = 0;
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
@@ -178,48 +178,42 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     struct g *g = g_new(p, fn, arg);
     if (!g)
         return NULL;
+    g->flags |= G_MAIN;
     g->stack = sched.main_stack;
     g_prepare(g);
     sanitize_release(g);
-    sched.main_g = g;
-    sched.main_gone = false;
+    atomic_store_relaxed(&sched.main_gone, false);
     atomic_store_relaxed(&p->started, 1);
     atomic_store_relaxed(&p->next, g);
     return g;
-}
-
-static void await_main(void)
-{
-    for (;;) {
-        uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.state) != RUN_ON)
-            return;
-        os_futex_wait(&sched.leave_futex, seen, OS_FOREVER);
-    }
 }
 
 static int run(weft_fn fn, void *arg)
 {
     struct p *p = sched.ps[0];
     struct g *g = make_main(p, fn, arg);
-    if (!g)
-        return -ENOMEM;
+    struct m *eyes = m_alloc();
+    int rc = g && eyes ? 0 : -ENOMEM;
     faults_catch();
-    atomic_store_release(&sched.state, RUN_ON);
-    int rc = m_start(p, false, NULL);
-    if (rc) {
+    if (!rc) {
+        sysmon_reset();
+        atomic_store_release(&sched.state, RUN_ON);
+        rc = m_start(p, false, NULL);
+    }
+    if (!rc) {
+        sysmon_watch(eyes);
+    } else {
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
-    await_main();
     foreign_shut();
-    sysmon_stop();
     int left = join_ms();
-    sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
     faults_release();
-    return rc ? rc : left;
+    if (eyes)
+        m_dealloc(eyes);
+    return rc == -EUSERS ? -EAGAIN : rc ? rc : left;
 }
 
 int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
@@ -271,7 +265,7 @@ struct sched_timer_slot *sched_timer_slot_of(struct p *p)
 void sched_timer_armed(void)
 {
     struct p *p = p_self();
-    atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick) + 1);
+    p_slow_pick_soon(p);
 }
 
 void sched_timer_count(int delta)

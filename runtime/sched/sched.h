@@ -67,7 +67,17 @@ static inline uint32_t waiter_name(const struct waiter *w)
 {
     return w ? w->name : 0;
 }
-struct waiter *waiter_by_name(uint32_t name);
+#define WAITER_CHUNK_BITS 16
+#define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
+extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
+
+static inline struct waiter *waiter_by_name(uint32_t name)
+{
+    if (!name)
+        return NULL;
+    struct waiter **chunk = atomic_load_acquire(&waiter_chunks[name >> WAITER_CHUNK_BITS]);
+    return chunk[name % WAITER_CHUNK_SIZE];
+}
 
 /* Whether its wait is over already, by a deadline or the end of a run: it is to be dropped. */
 static inline bool waiter_is_dead(struct waiter *w)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * alloc.c - magazines and their depot, slabs, stacks. */
 #include "../test.h"
+
 #include "alloc/slab.h"
 #include "alloc/stack.h"
 #include "arch/os.h"
+#include <sys/mman.h>
 
 struct object {
     struct depot_node free;
@@ -115,6 +117,50 @@ TEST(stack_tops_do_not_share_a_cache_set)
         CHECK_GT((uintptr_t)stack_top(s), (uintptr_t)s->low + s->bytes - 4096);
     }
     CHECK_GE(different, 8); /* a second mapping may start anywhere */
+    stack_unmap_all(&stacks);
+}
+
+enum { TRIMMED = 4 * MAGAZINE_SIZE };
+
+static size_t resident(char *const *lows)
+{
+    size_t pages = 0;
+    for (int i = 0; i < TRIMMED; i++) {
+        unsigned char in[16];
+        REQUIRE(stacks.bytes == sizeof in * os_page());
+        REQUIRE(mincore(lows[i], stacks.bytes, in) == 0);
+        for (size_t page = 0; page < sizeof in; page++)
+            pages += in[page] & 1;
+    }
+    return pages;
+}
+
+TEST(idle_stacks_give_their_memory_back)
+{
+    /* Goal: stacks that nobody needs between two trims lose their pages, all but those in the P's own cache,
+     * and can be used again. Method: mincore; what is used again must be the same stacks, writable. */
+    static struct stack_cache cache;
+    static struct stack *taken[TRIMMED];
+    static char *lows[TRIMMED];
+    if (TEST_TSAN)
+        return; /* there each is mapped afresh */
+    for (int round = 0; round < 2; round++) {
+        size_t carved = atomic_load(&stacks.carved);
+        for (int i = 0; i < TRIMMED; i++) {
+            REQUIRE((taken[i] = stack_get(&stacks, &cache)) != NULL);
+            lows[i] = taken[i]->low;
+            memset(lows[i] + os_page(), 1, 3 * os_page());
+        }
+        if (round > 0)
+            CHECK_EQ(atomic_load(&stacks.carved), carved);
+        for (int i = 0; i < TRIMMED; i++)
+            stack_put(&stacks, &cache, taken[i]);
+        CHECK_GE(resident(lows), 4 * TRIMMED);
+        stack_trim(&stacks); /* begins to watch */
+        CHECK(stack_trim(&stacks) == false);
+        CHECK_LE(resident(lows), 4 * (2 * MAGAZINE_SIZE + 1));
+    }
+    cache = (struct stack_cache){0};
     stack_unmap_all(&stacks);
 }
 
