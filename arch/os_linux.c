@@ -49,6 +49,20 @@ int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg)
     return -rc;
 }
 
+int64_t os_thread_cpu(os_thread thread)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &used))
+        return 0;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+os_thread os_thread_self(void)
+{
+    return pthread_self();
+}
+
 void os_thread_join(os_thread thread)
 {
     pthread_join(thread, NULL);

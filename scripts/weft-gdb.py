@@ -81,9 +81,8 @@ class Goroutine:
         state = layout.get(at, "g.state")
         self.started = layout.get(at, "g.stack") != 0
         if thread:
-            self.state = f"running (thread {thread.num})"
-        elif state == layout.constant("G_BLOCKING"):
-            self.state = "blocking"
+            blocking = state == layout.constant("G_BLOCKING")
+            self.state = f"{'blocking' if blocking else 'running'} (thread {thread.num})"
         elif state == layout.constant("G_PARKED"):
             self.state = self.reason(layout, at)
         elif layout.get(at, "g.on_cpu"):
@@ -168,12 +167,15 @@ def thread_of(handle):
 
 
 def running(layout):
-    """Which thread runs which goroutine, by the descriptor's address."""
+    """Which thread runs which goroutine, by the descriptor's address. In a blocking section the thread's
+    frames are the function's, and below them the goroutine's."""
     threads = {}
     ms = layout.sched + layout.entry("sched.ms")[0]
     for i in range(layout.get(layout.sched, "sched.ms_made")):
         m = read_int(ms + 8 * i, 8)
         g = layout.get(m, "m.g") if m else 0
+        if m and layout.get(m, "m.state") == layout.constant("M_CALLING"):
+            g = layout.get(m, "m.calling")
         if g:
             threads[g] = thread_of(layout.get(m, "m.thread"))
     return threads

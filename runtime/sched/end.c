@@ -52,8 +52,7 @@ static void name_orphan(struct g *g)
  * descriptor and its stack. False: it has just moved. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
-    struct blocking_call *call = atomic_load_acquire(&m->calling);
-    m->orphan_g = from == M_CALLING && call ? call->g : m->g;
+    m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
     if (from == M_RUNNING && m->orphan_g)

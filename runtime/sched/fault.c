@@ -20,23 +20,26 @@
 #define PROBE_BYTES                                                                                \
     ((size_t)16 << 10) /* how far below itself code touches its stack: red zones, probes */
 
+#define JUMP_BYTES ((size_t)1 << 30) /* a frame that is larger is none, but another stack */
+
 SANITIZE_OWNER_DATA_BEGIN
 
 static bool touches_guard(const struct stack *s, const struct os_fault *f)
 {
     uintptr_t low = (uintptr_t)s->low, usable = low + os_page();
     if (f->located)
-        return f->address >= low && f->address < usable && f->sp < usable + PROBE_BYTES;
+        return f->address >= low && f->address < usable && f->sp < usable + PROBE_BYTES &&
+               f->sp + JUMP_BYTES >= low;
     /* The kernel found no room for another signal's frame. */
     return !f->raised && f->sp >= low && f->sp < usable + os_signal_frame_bytes();
 }
 
 /* A switch names its goroutines before it moves the stack pointer, so the one that stands here may not
- * be m->g but the one that gives way: m->prev, or who asks for a blocking section. m->prev may also be
- * long gone, with its stack; its descriptor is type-stable. */
+ * be m->g but the one that gives way: m->prev, or who begins or ends a blocking section. These two may also
+ * be long gone, with their stacks; descriptors are type-stable. */
 static struct g *overflowing(struct m *m, const struct os_fault *f)
 {
-    struct g *here[] = {m->g, m->call ? m->call->g : NULL, m->prev};
+    struct g *here[] = {m->g, atomic_load_relaxed(&m->calling), m->prev};
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
         if (here[i] && here[i]->stack && os_readable(&here[i]->stack->low) &&
             touches_guard(here[i]->stack, f))

@@ -120,6 +120,7 @@ struct p {
     _Atomic(int64_t) timers;
     int64_t last_wake;              /* the holder's */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
+    _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
 
@@ -127,7 +128,7 @@ struct p {
     unsigned index;
     struct p *next_spare;
     uint64_t seen_picks; /* sysmon's */
-    int64_t seen_at;
+    int64_t seen_cpu;    /* of its M's thread then; -1: not looked at */
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -165,9 +166,6 @@ struct m {
     uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
-    struct blocking_call
-        *call; /* a goroutine asks the scheduler's stack to run this (blocking.c) */
-
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
 
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
@@ -188,11 +186,11 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    struct g *orphan_g;                      /* what an orphan ran */
-    struct p *orphan_p;                      /* and the P that it holds, if any */
-    _Atomic(struct blocking_call *) calling; /* in a blocking section */
-    int bound;                               /* which binding set it is bound to: see topology.c */
-    bool reporting;                          /* a fault: see fault.c */
+    struct g *orphan_g;          /* what an orphan ran */
+    struct p *orphan_p;          /* and the P that it holds, if any */
+    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
+    int bound;                   /* which binding set it is bound to: see topology.c */
+    bool reporting;              /* a fault: see fault.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -226,8 +224,8 @@ struct sched {
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
     _Atomic(unsigned) threads;     /* Ms that have not left */
     _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
-    _Atomic(uint64_t) in_blocking;
     _Atomic(uint64_t) foreign_started, foreign_unparks;
+    _Atomic(uint64_t) other_wakes; /* by no P */
     _Atomic(struct m *) ms[THREADS_MAX];
 
     unsigned procs;
@@ -322,7 +320,10 @@ bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run en
 bool m_take_p(struct m *m, struct p *prefer);
 void m_drop_p(struct m *m);
 void m_hold(struct m *m, struct p *p);
-bool m_give_p_away(struct m *m); /* true: it was wanted */
+bool p_left_wanted(struct p *p);
+bool m_give_p_away(struct m *m);
+void section_open(struct m *m);
+bool section_close(struct m *m, struct p *p);
 void m_start_spinning(struct m *m);
 void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
@@ -347,16 +348,6 @@ void m_free(struct m *m); /* one that m_start made: its slot may be used again *
 /* fault.c */
 void faults_catch(void);   /* from here on overflows are reported */
 void faults_release(void); /* the handlers are again as the program had them */
-
-/* blocking.c */
-struct blocking_call {
-    void *(*fn)(void *);
-    void *arg;
-    void *result;
-    int error; /* errno as fn left it */
-    struct g *g;
-};
-void m_run_call(struct m *m);
 
 /* run.c */
 struct p *p_new(unsigned index);

@@ -26,6 +26,8 @@ __attribute__((used)) const struct sched_layout sched_debug_layout[] = {
     FIELD(slab, carved),
     FIELD(m, g),
     FIELD(m, thread),
+    FIELD(m, calling),
+    FIELD(m, state),
     FIELD(sched, g_class.slabs),
     FIELD(sched, g_class.object_bytes),
     FIELD(sched, ms),
@@ -35,6 +37,7 @@ __attribute__((used)) const struct sched_layout sched_debug_layout[] = {
     CONSTANT(G_PARKED),
     CONSTANT(G_BLOCKING),
     CONSTANT(G_NAMED),
+    CONSTANT(M_CALLING),
     {"", 0, 0},
 };
 

@@ -128,11 +128,8 @@ void m_loop(struct m *m)
         topology_bind(m, m->p);
         sysmon_poke();
     }
-    for (struct g *g; (g = find_runnable(m));) {
+    for (struct g *g; (g = find_runnable(m));)
         sched_run_g(m, g);
-        while (m->call)
-            m_run_call(m);
-    }
     qsbr_unregister();
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
@@ -142,6 +139,7 @@ void m_loop(struct m *m)
 static void *m_thread(void *arg)
 {
     struct m *m = arg;
+    m->thread = os_thread_self(); /* os_thread_start() may not have got to it yet */
     os_thread_name("weft");
     os_thread_slack(1);
     m_loop(m);

@@ -74,6 +74,7 @@ void p_reset(struct p *p)
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
     atomic_store_relaxed(&p->wake_backoff, 0);
+    atomic_store_relaxed(&p->section, 0);
     atomic_store_relaxed(&p->started, 0);
     atomic_store_relaxed(&p->ended, 0);
     atomic_store_relaxed(&p->parks, 0);
@@ -160,9 +161,9 @@ static int set_up(const weft_config *config)
     topology_layout(sched.procs, !config->no_pin);
     atomic_store_relaxed(&sched.injected, NULL);
     atomic_store_relaxed(&sched.ids, 0);
-    atomic_store_relaxed(&sched.in_blocking, 0);
     atomic_store_relaxed(&sched.foreign_started, 0);
     atomic_store_relaxed(&sched.foreign_unparks, 0);
+    atomic_store_relaxed(&sched.other_wakes, 0);
     atomic_store_relaxed(&sched.threads, 0);
     idle_reset(sched.procs);
     return 0;

@@ -44,19 +44,24 @@ static void trim_if_due(struct monitor *mon, int64_t now)
     mon->trim_at = now + TRIM_EVERY_NS;
 }
 
-/* Ask the goroutine that p runs to give way, if it has run for long and others wait. */
-static void end_slice(struct p *p, int64_t now)
+/* Ask the goroutine that p runs to give way, if it has run for long and others wait. The time is the thread's
+ * own, not what it spent waiting for a CPU. */
+static void end_slice(struct p *p)
 {
     uint64_t picks = p_picks(p);
-    if (p_is_idle(p) || picks != p->seen_picks) {
+    struct m *m = atomic_load_acquire(&p->last_m);
+    if (!m || p_is_idle(p) || picks != p->seen_picks) {
         p->seen_picks = picks;
-        p->seen_at = now;
+        p->seen_cpu = -1;
         return;
     }
-    struct m *m = atomic_load_acquire(&p->last_m);
-    bool others = deque_size(&p->runq) || atomic_load_relaxed(&p->next) ||
-                  atomic_load_relaxed(&sched.injected);
-    if (m && others && now - p->seen_at >= SLICE_NS)
+    if (!deque_size(&p->runq) && !atomic_load_relaxed(&p->next) &&
+        !atomic_load_relaxed(&sched.injected))
+        return;
+    int64_t cpu = os_thread_cpu(m->thread);
+    if (p->seen_cpu < 0)
+        p->seen_cpu = cpu;
+    else if (cpu - p->seen_cpu >= SLICE_NS)
         atomic_or_acq_rel(&m->asked, ASKED_TO_YIELD);
 }
 
@@ -87,7 +92,7 @@ static void look(struct monitor *mon)
         return;
     }
     for (unsigned i = 0; i < sched.procs; i++)
-        end_slice(sched.ps[i], now);
+        end_slice(sched.ps[i]);
     if (idle > 0 && work_visible(mon->eyes)) {
         wake_one(NULL, NULL);
         mon->quiet = 0;

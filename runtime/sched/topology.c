@@ -185,7 +185,7 @@ void topology_layout(unsigned procs, bool pin)
 static void bind_to(struct m *m, hwloc_const_bitmap_t set, int bound)
 {
     /* Refused (a container, a CPU gone offline): the kernel's choice will do. */
-    hwloc_set_cpubind(topo.hwloc, set, HWLOC_CPUBIND_THREAD);
+    hwloc_set_thread_cpubind(topo.hwloc, m->thread, set, HWLOC_CPUBIND_THREAD);
     m->bound = bound;
 }
 
