@@ -233,6 +233,14 @@ bool stack_class_contains(struct stack_class *class, const void *p)
     return false;
 }
 
+bool stack_class_guards(struct stack_class *class, uintptr_t address)
+{
+    struct stack_slab *s = atomic_load_acquire(&class->slabs);
+    while (s && address - (uintptr_t)s->base >= s->bytes)
+        s = s->next;
+    return s && (address - (uintptr_t)s->base) % class->bytes < os_page();
+}
+
 static void slabs_unmap(struct stack_slab *slab)
 {
     while (slab) {

@@ -86,6 +86,9 @@ bool stack_trim(struct stack_class *class);
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
 
+/* Whether an address lies in the guard page of one. Async-signal-safe. */
+bool stack_class_guards(struct stack_class *class, uintptr_t address);
+
 /* Start afresh and leave all stacks to whoever uses them, mapped until stack_unmap_all; the caller zeroes
  * the caches. */
 void stack_forget_all(struct stack_class *class);

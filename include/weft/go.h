@@ -18,20 +18,25 @@ typedef struct weft_config {
                              allowed, else bound to the cores of an L3 */
     int report_leaks; /* not in this release: no effect */
     int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
-    void (*on_fatal)(const char *text); /* called with a fatal report, instead of stderr */
+    void (*on_fatal)(
+        const char *text); /* called with a fatal report, instead of stderr; for a stack
+                             overflow in a signal handler, on a stack of 60 KiB */
     void *reserved[4];
 } weft_config;
 
 /* Run main_fn(arg) as goroutine 1 and return when it has returned.
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
- * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had).
+ * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had), -ENOTSUP
+ * (the calling thread has a shadow stack).
  * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
  * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone. A function inside
  * weft_blocking isn't waited for: its thread ends when it returns.
- * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
+ * May be called again and again. main_fn's stack has RLIMIT_STACK's size.
+ * A goroutine that runs over its stack ends the process with status 2 and a report. SIGSEGV and SIGBUS are
+ * caught for that during the run, and handed on to the handlers found here when they are anything else. */
 WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
 
 /* Start a goroutine that runs fn(arg). errno and the rounding mode are per goroutine, the latter inherited

@@ -27,6 +27,7 @@
 #include "alloc/stack.h"
 #include "arch/os.h"
 #include "arch/sanitize.h"
+#include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
 
@@ -194,12 +195,14 @@ struct m {
     struct p *orphan_p;          /* and the P that it holds, if any */
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
     int bound;                   /* which binding set it is bound to: see topology.c */
+    bool reporting;              /* a fault: see fault.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
     unsigned index;             /* in sched.ms */
     struct sighting *sightings; /* of Ps' `next`, by index */
     unsigned sightings_made;
+    struct os_signal_stack signal_stack;
 };
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
@@ -243,9 +246,10 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans;        /* Ms of earlier runs that never left */
-    struct p *spare_ps;      /* Ps that orphans have left behind */
-    _Atomic(bool) main_gone; /* main called weft_goexit */
+    unsigned orphans;                  /* Ms of earlier runs that never left */
+    struct p *spare_ps;                /* Ps that orphans have left behind */
+    _Atomic(bool) main_gone;           /* main called weft_goexit */
+    const struct sched_layout *layout; /* keeps debugger.c in programs linked with the archive */
 };
 
 extern struct sched sched;
@@ -361,6 +365,10 @@ int m_reserve_sightings(struct m *m);
 void m_dealloc(struct m *m);
 void m_free(struct m *m); /* one that m_start made: its slot may be used again */
 
+/* fault.c */
+void faults_catch(void);   /* from here on overflows are reported */
+void faults_release(void); /* the handlers are again as the program had them */
+
 /* run.c */
 struct p *p_new(unsigned index);
 void p_reset(struct p *p);
@@ -372,6 +380,17 @@ void set_stack_bytes(size_t bytes); /* the default size; cached stacks of anothe
 void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
+
+/* debugger.c: for debuggers. */
+struct sched_layout {
+    char name[32];
+    uint32_t value; /* an offset, or what the constant of that name is */
+    uint32_t bytes;
+};
+extern const struct sched_layout sched_debug_layout[];
+extern struct sched *const sched_debug_root;
+extern const char sched_debug_reasons[][32];
+extern const uint32_t sched_debug_reason_count;
 
 /* stats.c */
 uint64_t sched_alive(void); /* goroutines */

@@ -94,6 +94,8 @@ static struct m *m_new(int *rc)
     if (!m)
         return NULL;
     *rc = m_init(m);
+    if (!*rc && !m->signal_stack.low)
+        *rc = os_signal_stack_make(&m->signal_stack);
     if (*rc) {
         m_free(m);
         return NULL;
@@ -117,6 +119,7 @@ void m_loop(struct m *m)
     if (SANITIZE_FIBERS)
         os_thread_bounds(&low, &size);
     tls_m = m;
+    os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
@@ -130,6 +133,7 @@ void m_loop(struct m *m)
         sched_run_g(m, g);
     qsbr_unregister();
     alloc_bind(NULL);
+    os_signal_stack_leave(&m->signal_stack);
     tls_m = NULL;
 }
 

@@ -140,9 +140,21 @@ static int check_config(const weft_config *config)
     return 0;
 }
 
+/* A switch would not move it along: the next return would kill the process. */
+static int refuse_shadow_stack(void)
+{
+    if (!os_shadow_stack())
+        return 0;
+    os_write_stderr(
+        "weft: this process checks returns against a shadow stack, which goroutines don't "
+        "have; start it without (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)\n");
+    return -ENOTSUP;
+}
+
 static int set_up(const weft_config *config)
 {
     sched.config = *config;
+    sched.layout = sched_debug_layout;
     int rc = topology_load(config->topology);
     if (!rc)
         rc = topology_survey();
@@ -201,6 +213,7 @@ static int run(weft_fn fn, void *arg)
     struct g *g = make_main(p, fn, arg);
     struct m *eyes = m_alloc();
     int rc = g && eyes ? 0 : -ENOMEM;
+    faults_catch();
     if (!rc) {
         sysmon_reset();
         atomic_store_release(&sched.state, RUN_ON);
@@ -216,6 +229,7 @@ static int run(weft_fn fn, void *arg)
     int left = join_ms();
     sanitize_acquire(&sched.main_stack);
     take_down();
+    faults_release();
     if (eyes)
         m_dealloc(eyes);
     return rc == -EUSERS ? -EAGAIN : rc ? rc : left;
@@ -226,6 +240,8 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
     static const weft_config defaults;
     config = config ? config : &defaults;
     int rc = main_fn ? check_config(config) : -EINVAL;
+    if (!rc)
+        rc = refuse_shadow_stack();
     if (rc)
         return rc;
     uint32_t none = RUN_NONE;

@@ -30,6 +30,10 @@ if find "root$prefix/include" -name 'hooks.h' | grep -q .; then
     echo "FAILED: hooks.h is not for users"
     exit 1
 fi
+script=$(find root -name 'libweft.so.*-gdb.py' -print -quit)
+[ -n "$script" ] || { echo "FAILED: no script for gdb"; exit 1; }
+object=/${script#*/gdb/auto-load/}
+[ -f "root${object%-gdb.py}" ] || { echo "FAILED: gdb looks for $script beside no library"; exit 1; }
 [ "$(pkg --modversion)" = "$(sed -n 's/^#define WEFT_VERSION "\(.*\)"/\1/p' "root$prefix/include/weft/base.h")" ] ||
     { echo "FAILED: weft.pc's version"; exit 1; }
 
