@@ -54,6 +54,7 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
+#define G_LOCALS 8u /* has values under keys (local.c) */
 
 /* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
  * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
@@ -73,6 +74,7 @@ struct g {
 
     struct waiter *waiting; /* what it is parked with, if not its own waiter */
     struct weft_deferred *deferred;
+    struct locals *locals;
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
     _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
@@ -248,11 +250,18 @@ int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
+/* local.c */
+void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */
+void locals_free(struct locals **t);
+
 /* Back to the P's cache. Its stack is gone already. */
 static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
 {
-    if (unlikely(g->flags & G_COPY))
-        alloc_free(g->arg);
+    if (unlikely(g->flags & (G_COPY | G_LOCALS))) {
+        if (g->flags & G_COPY)
+            alloc_free(g->arg);
+        locals_free(&g->locals);
+    }
     atomic_store_relaxed(&g->state, G_FREE);
     slab_put(&sched.g_class, &p->gs, g);
 }
@@ -342,6 +351,8 @@ void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
 struct weft_deferred **foreign_deferred(void);
 struct slab_cache *foreign_waiters(void);
+struct locals *foreign_locals(void);       /* NULL: none yet */
+bool foreign_set_locals(struct locals *t); /* false: no memory */
 
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */

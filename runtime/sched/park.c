@@ -253,6 +253,8 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 
 _Noreturn void sched_exit(void)
 {
+    if (unlikely(m_self()->g->flags & G_LOCALS))
+        locals_destroy();
     exit_here();
 }
 
@@ -277,6 +279,8 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
+    if (unlikely(g->flags & G_LOCALS))
+        locals_destroy();
     if (unlikely(g == sched.main_g))
         run_main_returned();
     exit_here();

@@ -23,7 +23,7 @@ libdir=$root/$(dirname "$(dirname "$pc")")
 export PKG_CONFIG_PATH=$root/$(dirname "$pc")
 pkg() { pkg-config --define-variable=prefix="$root/root$prefix" "$@" weft; }
 
-for header in base defer go pool sync time weft; do
+for header in base defer go local pool sync time weft; do
     [ -f "root$prefix/include/weft/$header.h" ] || { echo "FAILED: no $header.h"; exit 1; }
 done
 if find "root$prefix/include" -name 'hooks.h' | grep -q .; then
