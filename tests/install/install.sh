@@ -33,6 +33,9 @@ fi
 [ "$(pkg --modversion)" = "$(sed -n 's/^#define WEFT_VERSION "\(.*\)"/\1/p' "root$prefix/include/weft/base.h")" ] ||
     { echo "FAILED: weft.pc's version"; exit 1; }
 
+LD_LIBRARY_PATH=$libdir "root$prefix/bin/weft-topo" --topology 'core:2 pu:2' | grep -q '^P3 ' ||
+    { echo "FAILED: no weft-topo that runs"; exit 1; }
+
 cat >program.c <<'C'
 #include <stdio.h>
 #include <weft/weft.h>
