@@ -83,7 +83,7 @@ static void hook_extents(struct alloc_arena *a)
 {
     char name[48];
     extent_hooks_t *usual;
-    size_t size = sizeof usual;
+    size_t size = sizeof(extent_hooks_t *);
     snprintf(name, sizeof name, "arena.%u.extent_hooks", a->arena);
     struct node_hooks *h = mallocx(sizeof *h, MALLOCX_TCACHE_NONE);
     if (!h)
@@ -95,7 +95,7 @@ static void hook_extents(struct alloc_arena *a)
     *h = (struct node_hooks){.hooks = *usual, .usual = usual, .arena = a};
     h->hooks.alloc = extent_alloc;
     extent_hooks_t *hooks = &h->hooks;
-    if (mallctl(name, NULL, NULL, &hooks, sizeof hooks))
+    if (mallctl(name, NULL, NULL, &hooks, size))
         dallocx(h, MALLOCX_TCACHE_NONE);
     else
         a->hooks = h;

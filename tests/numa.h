@@ -39,6 +39,13 @@ TEST_UNUSED static int numa_node_of(const void *p)
                                                                                     : node;
 }
 
+/* The node of the CPU that runs this. */
+TEST_UNUSED static int numa_here(void)
+{
+    unsigned node = 0;
+    return syscall(SYS_getcpu, NULL, &node, NULL) ? NUMA_NONE : (int)node;
+}
+
 /* A node that this process may use. */
 TEST_UNUSED static int numa_some_node(void)
 {

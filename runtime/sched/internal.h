@@ -317,7 +317,7 @@ void take_down(void);
 uint64_t sched_alive(void); /* goroutines */
 
 /* topology.c */
-int topology_load(const char *description);
+int topology_load(const char *configured);
 int topology_survey(void);
 void topology_layout(unsigned procs, bool pin);
 unsigned topology_cpus(void);

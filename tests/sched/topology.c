@@ -295,3 +295,78 @@ TEST(memory_comes_from_the_processors_node)
     else if (block != NUMA_NONE)
         CHECK_NE(result.out[0], '-');
 }
+
+static atomic_int arrived;
+
+/* The page at p, which has just been touched, is of this CPU's node. */
+static void check_near(const char *what, const void *p)
+{
+    int here = numa_here(), node = numa_node_of(p);
+    if (node != here)
+        FAIL("%s of P %d is on node %d, told %d, but we are on %d", what, weft_priv_proc(), node,
+             numa_preferred(p), here);
+}
+
+static TEST_NOINLINE void touch_deep(void)
+{
+    volatile char deep[20000];
+    deep[0] = 1;
+    check_near("the depth of a stack", (const char *)deep);
+}
+
+static int procs;
+static weft_waitgroup touched;
+
+/* One on each processor. */
+static void touch(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&arrived, 1);
+    TEST_COMPUTE_UNTIL(atomic_load(&arrived) >= procs);
+    size_t bytes = 4 << 20;
+    char *block = weft_alloc(bytes), *small = weft_alloc(64);
+    REQUIRE(block && small);
+    memset(block, 1, bytes);
+    small[0] = 1;
+    if (weft_feature("jemalloc")) { /* malloc(3) has Ps share huge pages */
+        check_near("a large block's begin", block);
+        check_near("a large block's end", block + bytes - 1);
+        check_near("a small block", small);
+    }
+    check_near("the top of a stack", own_stack());
+    touch_deep();
+    weft_free(block);
+    weft_free(small);
+    weft_waitgroup_done(&touched);
+}
+
+/* Main itself waits: its stack was made by the thread that called weft_run, wherever that ran. */
+static void touch_all(void *arg)
+{
+    weft_waitgroup_add(&touched, procs);
+    for (int i = 0; i < procs; i++)
+        REQUIRE(weft_go(touch, arg) == 0);
+    weft_waitgroup_wait(&touched);
+}
+
+CHILD(touches)
+{
+    procs = procs_of(NULL);
+    procs = procs > 64 ? 64 : procs;
+    CHECK_EQ(test_run_procs(procs, touch_all, NULL), 0);
+    CHECK_EQ(atomic_load(&arrived), procs);
+}
+
+TEST(pages_lie_on_the_node_that_runs_the_goroutine)
+{
+    /* Goal: of each processor's fresh blocks and stacks, large and small, the pages that it touches are
+     * its node's. Method: one goroutine on each processor at once, in a new process. It says more the
+     * more nodes there are. */
+    static struct test_result result;
+    if (numa_node_of(&result) == NUMA_NONE && numa_node_of(own_stack()) == NUMA_NONE)
+        SKIP("the kernel doesn't tell where pages are");
+    unsetenv("WEFT_MAXPROCS");
+    test_spawn("touches", &result);
+    CHECK_EXITED(&result, 0);
+    CHECK_STR_EQ(result.err, "");
+}
