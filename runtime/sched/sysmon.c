@@ -36,6 +36,7 @@ static void *sysmon_thread(void *arg)
     unsigned quiet = 0;
     int64_t period = PERIOD_MIN_NS;
     os_thread_name("weft-sysmon");
+    topology_unbind(eyes); /* who started it may be bound to one CPU, and compute there */
     while (atomic_load_acquire(&sysmon.state) != SYSMON_STOP) {
         unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
         if (idle == sched.procs && ++quiet > QUIET_BEFORE_SLEEP) {
