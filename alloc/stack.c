@@ -89,6 +89,8 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
         alloc_free(slab);
         return false;
     }
+    if (cache->place)
+        os_prefer_node(slab->base, slab->bytes, cache->place - 1);
     slab->next = atomic_load_relaxed(&class->slabs);
     while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
         ;

@@ -50,6 +50,7 @@ struct stack_cache {
     char *carve, *carve_end; /* of the slab in use */
     char *guarded;           /* stacks below have their guards already */
     size_t slab_stacks;      /* how many the next slab holds; doubles */
+    unsigned place; /* the NUMA node of new slabs, counted from 1; 0: where they are touched */
 };
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache);

@@ -48,6 +48,10 @@ int os_guard(void *p, size_t bytes);
 /* The same for n such ranges, stride bytes apart, in one system call; false: not to be had. */
 bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n);
 #define OS_GUARD_MANY_MAX 32
+/* Pages of [p, p + bytes) that nobody has touched yet shall come from this NUMA node, or from another when
+ * it has none left. 0; -errno where the kernel refuses: then they come from where they are touched. */
+int os_prefer_node(void *p, size_t bytes, unsigned node);
+#define OS_NODES_MAX 1024
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
 
 int os_cpu_count(void);    /* CPUs in the affinity mask */

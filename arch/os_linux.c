@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,18 @@ bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n)
     if (done < 0 && errno != ENOMEM)
         atomic_store_relaxed(&refused, true);
     return done == (long)(n * bytes);
+}
+
+#define LONG_BITS (8 * sizeof(unsigned long))
+
+int os_prefer_node(void *p, size_t bytes, unsigned node)
+{
+    unsigned long nodes[OS_NODES_MAX / LONG_BITS] = {0};
+    if (node >= OS_NODES_MAX)
+        return -EINVAL;
+    nodes[node / LONG_BITS] = 1UL << node % LONG_BITS;
+    /* The kernel takes one bit less than it is told of. */
+    return syscall(SYS_mbind, p, bytes, MPOL_PREFERRED, nodes, OS_NODES_MAX + 1, 0) ? -errno : 0;
 }
 
 bool os_guard_is_cheap(void)

@@ -36,7 +36,7 @@ format   | full   | scripts/format.sh --check
 tidy     | full   | scripts/tidy.sh build/debug
 '
 
-valgrind='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30'
+valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30 --suppressions=$PWD/scripts/valgrind.supp"
 
 export WEFT_TEST_SECONDS=${WEFT_TEST_SECONDS-1}
 # UBSan only prints unless told to stop.

@@ -13,7 +13,8 @@ typedef struct weft_config {
                              that the affinity mask and the cgroup quota allow */
     size_t stack_size;    /* address space of a goroutine's stack in bytes, its guard page included;
                              default 64 KiB; rounded up to pages */
-    const char *topology; /* hwloc synthetic description or XML file; default: the machine */
+    const char *topology; /* for tests: an hwloc synthetic description or XML file to lay processors
+                             by; default $WEFT_TOPOLOGY, else the machine (docs/topology.md) */
     int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs
                              allowed, else bound to the cores of an L3 */
     int report_leaks; /* not in this release: no effect */
@@ -27,8 +28,8 @@ typedef struct weft_config {
 /* Run main_fn(arg) as goroutine 1 and return when it has returned.
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
- * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had), -ENOTSUP
- * (the calling thread has a shadow stack).
+ * (main_fn NULL, bad maxprocs or stack size, a bad topology, said on stderr), -ENOMEM, -EAGAIN (no thread to
+ * be had), -ENOTSUP (the calling thread has a shadow stack).
  * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then

@@ -156,7 +156,7 @@ static struct g *steal(struct m *m, bool next_too)
     struct p *p = m->p;
     unsigned begin = 0;
     for (unsigned tier = 0; tier < sizeof p->tier_end / sizeof p->tier_end[0]; tier++) {
-        unsigned n = p->tier_end[tier] - begin;
+        unsigned end = p->tier_end[tier], n = end > begin ? end - begin : 0; /* topology_extend */
         unsigned start = n > 1 ? (unsigned)(p_random(p) % n) : 0;
         for (unsigned i = 0; i < n; i++) {
             struct p *v = sched.ps[p->victims[begin + (start + i) % n]];
@@ -164,7 +164,7 @@ static struct g *steal(struct m *m, bool next_too)
             if (g)
                 return g;
         }
-        begin = p->tier_end[tier];
+        begin = end;
     }
     return NULL;
 }

@@ -22,7 +22,7 @@ int g_carved(void *object)
 
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->waiter.cancellable);
+    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;

@@ -62,6 +62,7 @@ enum g_state {
 #define G_NAMED 4u
 #define G_MAIN 8u    /* goroutine 1: the run ends with it */
 #define G_LOCKED 16u /* only locked_to may run it */
+#define G_LOCALS 32u /* has values under keys (local.c) */
 
 /* g.on_cpu */
 #define ON_CPU 1u
@@ -86,6 +87,7 @@ struct g {
     struct waiter *waiting; /* what it is parked with, if not its own waiter */
     struct m *locked_to;
     struct weft_deferred *deferred;
+    struct locals *locals;
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
     _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
@@ -308,11 +310,18 @@ int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
+/* local.c */
+void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */
+void locals_free(struct locals **t);
+
 /* Back to the P's cache. Its stack is gone already. */
 static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
 {
-    if (unlikely(g->flags & G_COPY))
-        alloc_free(g->arg);
+    if (unlikely(g->flags & (G_COPY | G_LOCALS))) {
+        if (g->flags & G_COPY)
+            alloc_free(g->arg);
+        locals_free(&g->locals);
+    }
     atomic_store_relaxed(&g->state, G_FREE);
     slab_put(&sched.g_class, &p->gs, g);
 }
@@ -396,9 +405,10 @@ extern const uint32_t sched_debug_reason_count;
 uint64_t sched_alive(void); /* goroutines */
 
 /* topology.c */
-int topology_load(const char *description);
+int topology_load(const char *configured);
 int topology_survey(void);
 void topology_layout(unsigned procs, bool pin);
+void topology_extend(unsigned from, unsigned to, bool pin);
 unsigned topology_cpus(void);
 void topology_bind(struct m *m, struct p *p);
 void topology_unbind(struct m *m);
@@ -430,6 +440,8 @@ void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
 struct weft_deferred **foreign_deferred(void);
 struct slab_cache *foreign_waiters(void);
+struct locals *foreign_locals(void);       /* NULL: none yet */
+bool foreign_set_locals(struct locals *t); /* false: no memory */
 
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */

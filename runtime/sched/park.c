@@ -272,7 +272,10 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 
 _Noreturn void sched_exit(void)
 {
-    if (m_self()->g->flags & G_MAIN)
+    struct g *g = m_self()->g;
+    if (unlikely(g->flags & G_LOCALS))
+        locals_destroy();
+    if (g->flags & G_MAIN)
         atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
 }
@@ -299,6 +302,15 @@ void sched_asked(void)
     weft_yield();
 }
 
+/* Its function has returned. */
+static __attribute__((noinline)) void returned_specially(struct g *g)
+{
+    if (g->flags & G_LOCALS)
+        locals_destroy();
+    if (g->flags & G_MAIN)
+        run_main_returned();
+}
+
 _Noreturn void sched_goroutine_entry(void *arg)
 {
     struct m *m = arg;
@@ -310,8 +322,8 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
-    if (unlikely(g->flags & G_MAIN))
-        run_main_returned();
+    if (unlikely(g->flags & (G_MAIN | G_LOCALS)))
+        returned_specially(g);
     exit_here();
 }
 

@@ -75,9 +75,10 @@ static void make_first_share(struct m *m)
 
 /* ---- more, fewer ---- */
 
-/* Ps [made, n) for this run. How many there are then. */
-static unsigned make_more(unsigned made, unsigned n)
+/* Ps [first, n) for this run. How many there are then. */
+static unsigned make_more(unsigned first, unsigned n)
 {
+    unsigned made = first;
     for (; made < n; made++) {
         if (!sched.ps[made] && !(sched.ps[made] = p_new(made)))
             break;
@@ -85,7 +86,7 @@ static unsigned make_more(unsigned made, unsigned n)
         atomic_store_relaxed(&sched.ps[made]->mode, P_SHARED);
         atomic_store_relaxed(&sched.ps[made]->life, P_RETIRED);
     }
-    topology_layout(made, !sched.config.no_pin);
+    topology_extend(first, made, !sched.config.no_pin);
     atomic_store_release(&sched.ps_made, made); /* pairs with ps_made() */
     return made;
 }

@@ -256,7 +256,7 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
 
 int weft_num_cpu(void)
 {
-    return os_cpu_count();
+    return m_self() ? (int)sched.cpus : os_cpu_count(); /* an M may be bound to some of them */
 }
 
 void sched_set_timer_ops(const struct sched_timer_ops *ops)
