@@ -75,15 +75,15 @@ class Goroutine:
         self.fp = layout.get(at, "g.ctx.fp")
         self.fn = layout.get(at, "g.fn")
         self.name = ""
-        if layout.get(at, "g.flags") & debugger.constant("G_NAMED"):
+        if layout.get(at, "g.flags") & layout.constant("G_NAMED"):
             offset, size = layout.entry("g.name")
             self.name = read_text(at + offset, size)
         state = layout.get(at, "g.state")
         self.started = layout.get(at, "g.stack") != 0
         if thread:
-            blocking = state == debugger.constant("G_BLOCKING")
+            blocking = state == layout.constant("G_BLOCKING")
             self.state = f"{'blocking' if blocking else 'running'} (thread {thread.num})"
-        elif state == debugger.constant("G_PARKED"):
+        elif state == layout.constant("G_PARKED"):
             self.state = self.reason(layout, at)
         elif layout.get(at, "g.on_cpu"):
             self.state = "switching"
@@ -174,7 +174,7 @@ def running(layout):
     for i in range(layout.get(layout.sched, "sched.ms_made")):
         m = read_int(ms + 8 * i, 8)
         g = layout.get(m, "m.g") if m else 0
-        if m and layout.get(m, "m.state") == debugger.constant("M_CALLING"):
+        if m and layout.get(m, "m.state") == layout.constant("M_CALLING"):
             g = layout.get(m, "m.calling")
         if g:
             threads[g] = thread_of(layout.get(m, "m.thread"))
@@ -188,10 +188,10 @@ def goroutines():
     found = []
     step = layout.get(layout.sched, "sched.g_class.object_bytes")
     slab = layout.get(layout.sched, "sched.g_class.slabs")
-    free = debugger.constant("G_FREE")
+    free = layout.constant("G_FREE")
     while slab:
         end = layout.get(slab, "slab.carved")
-        for at in range(slab + debugger.constant("CACHE_LINE"), slab + end, step or end):
+        for at in range(slab + layout.constant("CACHE_LINE"), slab + end, step or end):
             if layout.get(at, "g.state") != free:
                 found.append(Goroutine(layout, at, threads.get(at)))
         slab = layout.get(slab, "slab.next")

@@ -233,46 +233,6 @@ TEST(no_thread_leaves_the_cpus_of_the_process)
     sched_setaffinity(0, sizeof before, &before);
 }
 
-/* How many CPUs this process's thread of that name may use; 0: there is none. */
-static int cpus_of_thread(const char *name)
-{
-    int cpus = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    REQUIRE(tasks);
-    for (struct dirent *task; !cpus && (task = readdir(tasks));) {
-        char path[300], comm[32] = "";
-        cpu_set_t set;
-        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
-        FILE *f = fopen(path, "re");
-        if (f && fgets(comm, sizeof comm, f) && strncmp(comm, name, strlen(name)) == 0 &&
-            sched_getaffinity(atoi(task->d_name), sizeof set, &set) == 0)
-            cpus = CPU_COUNT(&set);
-        if (f)
-            fclose(f);
-    }
-    closedir(tasks);
-    return cpus;
-}
-
-static void start_sysmon(void *arg)
-{
-    weft_waitgroup all = {0};
-    weft_waitgroup_add(&all, 1);
-    REQUIRE(weft_go(work, &all) == 0); /* wakes a second thread, and with it sysmon */
-    TEST_UNTIL(cpus_of_thread("weft-sysmon") == *(int *)arg);
-    weft_waitgroup_wait(&all);
-}
-
-TEST(sysmon_is_bound_to_no_processor)
-{
-    /* Goal: where each thread that runs goroutines has a CPU of its own, sysmon, which one of them has
-     * started, may still use them all: it must run while that one computes. */
-    cpu_set_t process;
-    REQUIRE(sched_getaffinity(0, sizeof process, &process) == 0);
-    int cpus = CPU_COUNT(&process);
-    CHECK_EQ(test_run_procs(cpus > 1 ? cpus : 2, start_sysmon, &cpus), 0);
-}
-
 static void *own_stack(void)
 {
     return __builtin_frame_address(0);
