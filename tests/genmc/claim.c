@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * claim.c - a waiter that two may wake: per generation one claim succeeds, its winner alone writes the result and the
- * owner sees it; a waker who comes with the token of an earlier wait loses, however late he is.
+ * claim.c - a waiter that two may wake: per generation one claim succeeds, its winner alone writes the
+ * result, and the owner sees it; a waker who comes with the token of an earlier
+ * wait loses, however late he is.
  *
- * bug: a claim looks first and then takes | runtime/sched/sched.h | s/return atomic_cas_acq_rel(&w->word, &expected, token & ~UINT64_C(1));/if (atomic_load_acquire(\&w->word) != expected) return false; atomic_store_release(\&w->word, token \& ~UINT64_C(1)); return true;/
+ * options: -check-liveness -disable-spin-assume
+ * bug: a claim looks first and then takes | runtime/sched/sched.h | s/atomic_cas_acq_rel/bug_cas_in_two_steps/
  * bug: an armed waiter keeps its generation | runtime/sched/sched.h | s/(atomic_load_relaxed(&w->word) | 1) + 2/atomic_load_relaxed(\&w->word) | 1/ */
 #include "model.h"
 
@@ -50,8 +52,7 @@ static void *owner(void *arg)
             REQUIRE(w.result == 0);
             continue;
         }
-        while (!atomic_load_acquire(&woken[round]))
-            ;
+        AWAIT(atomic_load_acquire(&woken[round]));
         REQUIRE(w.result == 1 || w.result == 2);
         REQUIRE(round == 0 || w.result == 2); /* the timer was of the first wait */
     }

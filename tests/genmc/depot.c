@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * depot.c - the depot of batches: one thread takes two batches and puts the first back (the pattern of ABA),
- * another takes one and puts it back, a third puts a new one and takes one. No batch has two owners, none is lost, and a taker sees the
- * chain that the putter made.
+ * another takes one, a third puts a new one and takes one. No batch has two owners, none is lost, and
+ * a taker sees the chain that the putter made.
  *
  * bug: a pop does not move the tag | alloc/depot.h | s/>> DEPOT_POINTER_BITS) + 1;/>> DEPOT_POINTER_BITS);/
- * bug: a push publishes nothing of what was written before | alloc/depot.h | s/while (!atomic_cas_acq_rel(&d->head, &head,/while (!atomic_compare_exchange_strong_explicit(\&d->head, \&head,/; s/(uint64_t)(uintptr_t)batch));/(uint64_t)(uintptr_t)batch, memory_order_relaxed, memory_order_relaxed));/
+ * bug: a push publishes nothing of what was written before | alloc/depot.h | s/while (!atomic_cas_acq_rel/while (!bug_cas_relaxed/
  * bug: a pop takes the head without looking again | alloc/depot.h | s/if (atomic_cas_acq_rel(&d->head, &head,/if (atomic_swap_acq_rel(\&d->head,/ */
 #include "model.h"
 

@@ -2,7 +2,7 @@
  * injection.c - two foreign threads inject, one of them twice, while two Ms take: each goroutine lands in
  * one queue, once, with what was written before, and those of one thread in their order.
  *
- * bug: a push publishes nothing of what was written before | runtime/sched/injection.c | s/while (!atomic_cas_acq_rel(\(.*\), g))/while (!atomic_compare_exchange_strong_explicit(\1, g, memory_order_relaxed, memory_order_relaxed))/
+ * bug: a push publishes nothing of what was written before | runtime/sched/injection.c | s/atomic_cas_acq_rel/bug_cas_relaxed/
  * bug: the stack is read, then emptied | runtime/sched/injection.c | s/atomic_swap_acq_rel(&sched.injected, NULL)/atomic_load_acquire(\&sched.injected)/; s/, \*oldest = NULL;/, *oldest = NULL; atomic_store_release(\&sched.injected, NULL);/
  * bug: a batch is not reversed | runtime/sched/injection.c | s/^        g->next = oldest;$/        runq_push_tail(p, g);/; s/^        oldest = g;$// */
 #include "model.h"

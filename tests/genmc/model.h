@@ -13,6 +13,13 @@
 
 #define REQUIRE(cond) ((cond) ? (void)0 : __VERIFIER_assert_fail(#cond, __FILE__, __LINE__))
 
+/* What planted bugs put in the place of the real thing. */
+#define bug_cas_relaxed(p, expected, v)                                                            \
+    atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_relaxed,            \
+                                            memory_order_relaxed)
+#define bug_cas_in_two_steps(p, expected, v)                                                       \
+    (atomic_load_acquire(p) == *(expected) && (atomic_store_release(p, v), true))
+
 static inline pthread_t go(void *(*fn)(void *), void *arg)
 {
     pthread_t thread;

@@ -20,7 +20,13 @@
 #include "weft-config.h"
 
 void __VERIFIER_assert_fail(const char *text, const char *file, int line);
-void __VERIFIER_assume(_Bool condition);
+void __VERIFIER_loop_begin(void);
+void __VERIFIER_spin_start(void);
+void __VERIFIER_spin_end(_Bool condition);
+
+/* Go on when condition, an expression with atomic loads in it, holds. Who waits for ever is an error. */
+#define AWAIT(condition)                                                                           \
+    (__VERIFIER_loop_begin(), __VERIFIER_spin_start(), __VERIFIER_spin_end(condition))
 
 #define SANITIZE_OWNER_DATA_BEGIN
 #define SANITIZE_OWNER_DATA_END
@@ -68,8 +74,7 @@ static inline void model_touch_stack(void)
 static inline void *model_await_turn(struct arch_context *ctx)
 {
     void *pass;
-    while (!(pass = atomic_load_explicit(&ctx->turn, memory_order_acquire)))
-        ;
+    AWAIT((pass = atomic_load_explicit(&ctx->turn, memory_order_acquire)) != NULL);
     atomic_store_explicit(&ctx->turn, NULL, memory_order_relaxed);
     model_m = pass;
     model_touch_stack();
