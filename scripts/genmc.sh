@@ -34,15 +34,15 @@ edit() {
     ! cmp -s "$1/$2" "$4/$2"
 }
 
-# The sources with small tables, below $work/small.
-make_small() {
+# The sources as the checker is shown them, below $work/edited.
+make_edited() {
     local file script
     while IFS='|' read -r file script; do
-        edit . "${file// /}" "$script" "$work/small" || {
-            echo "genmc: tests/genmc/model/capacities no longer fits $file" >&2
+        edit . "${file// /}" "$script" "$work/edited" || {
+            echo "genmc: tests/genmc/model/edits no longer fits $file" >&2
             return 1
         }
-    done < <(grep -v '^#' tests/genmc/model/capacities)
+    done < <(grep -v '^#' tests/genmc/model/edits)
 }
 
 # check NAME OUTPUT CFLAG...: GenMC's verdict on a driver, in OUTPUT.
@@ -51,7 +51,7 @@ check() {
     shift 2
     read -ra options <<<"$(sed -n 's/^ \* options: //p' "tests/genmc/$name.c")"
     timeout "$limit" genmc --rc11 -disable-mm-detector -disable-estimation "${options[@]}" -- "$@" \
-        -std=gnu17 -D_GNU_SOURCE -I"$work/small" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
+        -std=gnu17 -D_GNU_SOURCE -I"$work/edited" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
     # GenMC leaves its intermediate file behind.
     grep -lsF "source_filename = \"tests/genmc/$name.c\"" /tmp/__genmc.ll.* | xargs -r rm -f || true
     return "$status"
@@ -66,7 +66,7 @@ found() {
 plant() {
     local from=.
     rm -rf "$work/planted"
-    [ ! -e "$work/small/$1" ] || from=$work/small
+    [ ! -e "$work/edited/$1" ] || from=$work/edited
     edit "$from" "$1" "$2" "$work/planted"
 }
 
@@ -129,7 +129,7 @@ command -v genmc >/dev/null || {
     exit 77
 }
 
-make_small
+make_edited
 status=0
 for name in "${names[@]}"; do
     run_driver "$name" || status=1

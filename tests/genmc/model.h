@@ -18,7 +18,13 @@
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_relaxed,            \
                                             memory_order_relaxed)
 #define bug_cas_in_two_steps(p, expected, v)                                                       \
-    (atomic_load_acquire(p) == *(expected) && (atomic_store_release(p, v), true))
+    ({                                                                                             \
+        __typeof__(*(expected)) was_ = *(expected);                                                \
+        *(expected) = atomic_load_acquire(p);                                                      \
+        if (*(expected) == was_)                                                                   \
+            atomic_store_release((p), (v));                                                        \
+        *(expected) == was_;                                                                       \
+    })
 
 static inline pthread_t go(void *(*fn)(void *), void *arg)
 {
