@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * idling.h - Ms that look for work, idle and are woken: idle.c, find.c, injection.c and deque.c, over stubs
+ * of the rest. Time passes by TICK_NS at each look at the clock, on each thread for itself, so who was
+ * woken spins for one more round.
+ *
+ * A driver ends when all the work it waits for has been found: an M that sleeps from then on is gone. Until
+ * then one that sleeps though it should not is an error, as nothing moves any more.
+ *
+ * The bound: by the letter of C11 an M may go on seeing an old value for ever, and try again each time. An execution is
+ * given up where one would yield, which is after ROUNDS_BEFORE_YIELD (model/edits) such rounds. */
+#ifndef WEFT_TESTS_GENMC_IDLING_H
+#define WEFT_TESTS_GENMC_IDLING_H
+
+#include "model.h"
+
+#include "runtime/sched/deque.c"
+#include "runtime/sched/find.c"
+#include "runtime/sched/idle.c"
+#include "runtime/sched/injection.c"
+
+#define TICK_NS 100000
+#define GIVEN_UP 1000
+#define PS 2
+#define MS 3
+
+struct sched sched;
+_Thread_local struct m *tls_m; /* model_m stands for it */
+
+static struct p p[PS];
+static struct m ms[MS];
+static struct sighting sightings[MS][PS];
+static unsigned victims[PS];
+
+static _Atomic(uint32_t) found; /* goroutines that count */
+static _Atomic(uint32_t) started;
+
+static bool all_found(void);
+
+/* ---- what idle.c and find.c need of their neighbours ---- */
+
+int64_t os_now(void)
+{
+    static _Thread_local int64_t now;
+    return now += TICK_NS;
+}
+
+void os_yield(void)
+{
+    atomic_add_relaxed(&found, GIVEN_UP);
+    pthread_exit(NULL);
+}
+
+int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
+{
+    (void)deadline;
+    AWAIT(atomic_load_acquire(word) != expected || all_found());
+    if (atomic_load_relaxed(word) == expected)
+        pthread_exit(NULL);
+    return 0;
+}
+
+void os_futex_wake(_Atomic(uint32_t) *word, int n)
+{
+    (void)word, (void)n;
+}
+
+void alloc_bind(struct alloc_arena *arena)
+{
+    (void)arena;
+}
+
+void topology_bind(struct m *m, struct p *here)
+{
+    (void)m, (void)here;
+}
+
+void sysmon_poke(void) {}
+void qsbr_offline(void) {}
+void qsbr_online(void) {}
+void qsbr_quiescent(void) {}
+
+static void *m_thread(void *arg);
+
+/* The last M is the one that may be started. */
+int m_start(struct p *here, bool spinning, struct p *waker)
+{
+    struct m *m = &ms[MS - 1];
+    REQUIRE(atomic_add_acq_rel(&started, 1) == 0);
+    m->p = here;
+    m->spinning = spinning;
+    m->hunting = waker != NULL;
+    m->waker = waker;
+    go(m_thread, m);
+    return 0;
+}
+
+/* ---- Ms ---- */
+
+/* A goroutine that counts has id 1. */
+static void *m_thread(void *arg)
+{
+    struct m *m = arg;
+    model_m = m;
+    while (!all_found()) {
+        struct g *g = find_runnable(m);
+        REQUIRE(g != NULL && m->p != NULL);
+        if (g->id == 1) {
+            g->id = 2; /* plain: it is found once */
+            atomic_add_acq_rel(&found, 1);
+        }
+    }
+    return NULL;
+}
+
+static void retire(struct deque_array *a)
+{
+    alloc_free(a);
+}
+
+/* Both Ps are held, nobody spins. */
+static void idling_init(void)
+{
+    sched.procs = PS;
+    sched.spin_allowed = true;
+    sched.cpus = 0; /* but nobody starts to by himself */
+    for (unsigned i = 0; i < PS; i++) {
+        sched.ps[i] = &p[i];
+        p[i].index = i;
+        p[i].rng = 1;
+        victims[i] = !i;
+        p[i].victims = &victims[i];
+        p[i].tier_end[0] = p[i].tier_end[1] = p[i].tier_end[2] = p[i].tier_end[3] = 1;
+        atomic_store_relaxed(&p[i].timer.earliest, OS_FOREVER);
+        atomic_store_relaxed(&p[i].slow_tick, SLOW_PICK_EVERY);
+        deque_init(&p[i].runq, retire);
+    }
+    for (unsigned i = 0; i < MS; i++) {
+        ms[i].index = i;
+        ms[i].sightings = sightings[i];
+        atomic_store_relaxed(&sched.ms[i], &ms[i]);
+    }
+    atomic_store_relaxed(&sched.ms_made, MS);
+    atomic_store_relaxed(&sched.watch_deadline, OS_FOREVER);
+}
+
+#endif
