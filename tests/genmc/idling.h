@@ -20,7 +20,7 @@
 
 #define TICK_NS 100000
 #define GIVEN_UP 1000
-#define PS 2
+#define PS 3
 #define MS 3
 
 struct sched sched;
@@ -29,9 +29,9 @@ _Thread_local struct m *tls_m; /* model_m stands for it */
 static struct p p[PS];
 static struct m ms[MS];
 static struct sighting sightings[MS][PS];
-static unsigned victims[PS];
+static unsigned victims[PS][PS];
 
-static _Atomic(uint32_t) found; /* goroutines that count */
+static _Atomic(uint32_t) found; /* goroutines that were */
 static _Atomic(uint32_t) started;
 
 static bool all_found(void);
@@ -96,20 +96,30 @@ int m_start(struct p *here, bool spinning, struct p *waker)
 
 /* ---- Ms ---- */
 
-/* A goroutine that counts has id 1. */
+static void find_one(struct m *m)
+{
+    struct g *g = find_runnable(m);
+    REQUIRE(g != NULL && m->p != NULL);
+    REQUIRE(g->id == 1);
+    g->id = 2; /* plain: it is found once */
+    atomic_add_acq_rel(&found, 1);
+}
+
 static void *m_thread(void *arg)
 {
     struct m *m = arg;
     model_m = m;
-    while (!all_found()) {
-        struct g *g = find_runnable(m);
-        REQUIRE(g != NULL && m->p != NULL);
-        if (g->id == 1) {
-            g->id = 2; /* plain: it is found once */
-            atomic_add_acq_rel(&found, 1);
-        }
-    }
+    while (!all_found())
+        find_one(m);
     return NULL;
+}
+
+/* An M that has just found nothing. */
+static void *m_thread_idles(void *arg)
+{
+    model_m = arg;
+    m_drop_p(arg);
+    return m_thread(arg);
 }
 
 static void retire(struct deque_array *a)
@@ -117,19 +127,21 @@ static void retire(struct deque_array *a)
     alloc_free(a);
 }
 
-/* Both Ps are held, nobody spins. */
-static void idling_init(void)
+/* A run of that many Ps. All are held, nobody spins. */
+static void idling_init(unsigned procs)
 {
-    sched.procs = PS;
+    sched.procs = procs;
     sched.spin_allowed = true;
     sched.cpus = 0; /* but nobody starts to by himself */
-    for (unsigned i = 0; i < PS; i++) {
+    for (unsigned i = 0; i < procs; i++) {
         sched.ps[i] = &p[i];
         p[i].index = i;
         p[i].rng = 1;
-        victims[i] = !i;
-        p[i].victims = &victims[i];
-        p[i].tier_end[0] = p[i].tier_end[1] = p[i].tier_end[2] = p[i].tier_end[3] = 1;
+        p[i].victims = victims[i];
+        for (unsigned j = 0; j < procs - 1; j++)
+            victims[i][j] = (i + 1 + j) % procs;
+        for (unsigned tier = 0; tier < 4; tier++)
+            p[i].tier_end[tier] = procs - 1;
         atomic_store_relaxed(&p[i].timer.earliest, OS_FOREVER);
         atomic_store_relaxed(&p[i].slow_tick, SLOW_PICK_EVERY);
         deque_init(&p[i].runq, retire);

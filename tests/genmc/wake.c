@@ -25,20 +25,12 @@ static void *computes(void *arg)
     return arg;
 }
 
-/* On its own P, an M that has just found nothing. */
-static void *idles(void *arg)
-{
-    model_m = arg;
-    m_drop_p(arg);
-    return m_thread(arg);
-}
-
 int main(void)
 {
-    idling_init();
+    idling_init(2);
     ms[0].p = &p[0];
     ms[1].p = &p[1];
     go(computes, NULL);
-    go(idles, &ms[1]);
+    go(m_thread_idles, &ms[1]);
     return 0;
 }
