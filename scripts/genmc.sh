@@ -10,8 +10,9 @@
 # head comment plants, where GenMC must find one. A planted bug is a sed script for one source file:
 #   bug: what it is | runtime/sched/deque.h | s/release/relaxed/
 # It works on a copy, which comes before the original on the include path. "options:" in the head comment
-# are further options for genmc. What GenMC said of a driver that fails is printed. docs/verification.md
-# tells what is checked, with which bounds, and how to install GenMC.
+# are further options for genmc; "edit: FILE | SED" and the file model/edits say what is shown to the
+# checker otherwise than it ships, with bugs and without. What GenMC said of a driver that fails is
+# printed. docs/verification.md tells what is checked, with which bounds, and how to install GenMC.
 #
 # Exit status: 0 all as it should be, 1 not so, 2 wrong usage, 77 there is no genmc (PATH, ~/.local/bin).
 # Environment: WEFT_GENMC_SECONDS  limit for one check (default 60)
@@ -27,29 +28,38 @@ PATH=$PATH:$HOME/.local/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# edit FROM FILE SED TO: FILE below FROM, changed, below TO. False when the script changes nothing.
+# edit TREE FILE SED: the file, as edited before if it was, changed and put into $work/TREE. False when the
+# script changes nothing.
 edit() {
-    mkdir -p "$4/$(dirname "$2")"
-    sed -e "$3" "$1/$2" >"$4/$2"
-    ! cmp -s "$1/$2" "$4/$2"
+    local from=$2
+    [ ! -e "$work/edited/$2" ] || from=$work/edited/$2
+    mkdir -p "$work/$1/$(dirname "$2")"
+    sed -e "$3" "$from" >"$work/changed"
+    ! cmp -s "$from" "$work/changed" && mv "$work/changed" "$work/$1/$2"
 }
 
-# The sources as the checker is shown them, below $work/edited.
+# The sources as the checker is shown them: what tests/genmc/model/edits and the driver change.
 make_edited() {
     local file script
+    rm -rf "$work/edited"
     while IFS='|' read -r file script; do
-        edit . "${file// /}" "$script" "$work/edited" || {
-            echo "genmc: tests/genmc/model/edits no longer fits $file" >&2
+        edit edited "${file// /}" "$script" || {
+            printf 'FAILED %s: an edit no longer fits %s\n' "$1" "$file"
             return 1
         }
-    done < <(grep -v '^#' tests/genmc/model/edits)
+    done < <(grep -v '^#' tests/genmc/model/edits; head_lines "$1" edit)
+}
+
+# head_lines NAME KEY: the values of such lines in the driver's head comment.
+head_lines() {
+    sed -n "s/^ \* $2: //; T; s| *\*/\$||; p" "tests/genmc/$1.c"
 }
 
 # check NAME OUTPUT CFLAG...: GenMC's verdict on a driver, in OUTPUT.
 check() {
     local name=$1 output=$2 status=0 options
     shift 2
-    read -ra options <<<"$(sed -n 's/^ \* options: //p' "tests/genmc/$name.c")"
+    read -ra options <<<"$(head_lines "$name" options)"
     timeout "$limit" genmc --rc11 -disable-mm-detector -disable-estimation "${options[@]}" -- "$@" \
         -std=gnu17 -D_GNU_SOURCE -I"$work/edited" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
     # GenMC leaves its intermediate file behind.
@@ -62,17 +72,10 @@ found() {
     sed -n 's/^Error: \(.*\)!$/\1/p' "$1" | head -n 1
 }
 
-# plant FILE SED: the changed copy, below $work/planted.
-plant() {
-    local from=.
-    rm -rf "$work/planted"
-    [ ! -e "$work/edited/$1" ] || from=$work/edited
-    edit "$from" "$1" "$2" "$work/planted"
-}
-
 # run_driver NAME: 0 when it is as it should be.
 run_driver() {
     local name=$1 status=0 start=$SECONDS n=0 what file script output=$work/output
+    make_edited "$name" || return 1
     if check "$name" "$output" && grep -q '^No errors were detected' "$output" &&
         grep -q '^Number of complete executions explored: [1-9]' "$output"; then
         printf '%s: no error in %s executions\n' "$name" \
@@ -84,7 +87,8 @@ run_driver() {
     fi
     while IFS='|' read -r what file script; do
         n=$((n + 1)) what=${what% } file=${file// /} script=${script# }
-        if ! plant "$file" "$script"; then
+        rm -rf "$work/planted"
+        if ! edit planted "$file" "$script"; then
             printf 'FAILED %s: bug %d (%s) no longer fits %s\n' "$name" "$n" "$what" "$file"
             status=1
         elif check "$name" "$output" "-I$work/planted" || [ -z "$(found "$output")" ]; then
@@ -94,7 +98,7 @@ run_driver() {
         else
             printf '%s: bug %d found (%s): %s\n' "$name" "$n" "$what" "$(found "$output")"
         fi
-    done < <(sed -n 's/^ \* bug: //; T; s| *\*/$||; p' "tests/genmc/$name.c")
+    done < <(head_lines "$name" bug)
     if [ "$n" -eq 0 ]; then
         printf 'FAILED %s: no bug is planted\n' "$name"
         status=1
@@ -129,7 +133,6 @@ command -v genmc >/dev/null || {
     exit 77
 }
 
-make_edited
 status=0
 for name in "${names[@]}"; do
     run_driver "$name" || status=1

@@ -6,8 +6,8 @@
  * A driver ends when all the work it waits for has been found: an M that sleeps from then on is gone. Until
  * then one that sleeps though it should not is an error, as nothing moves any more.
  *
- * The bound: by the letter of C11 an M may go on seeing an old value for ever, and try again each time. An execution is
- * given up where one would yield, which is after ROUNDS_BEFORE_YIELD (model/edits) such rounds. */
+ * The bound: by the letter of C11 an M may go on seeing an old value for ever, and try again each
+ * time. An execution is given up where one would yield: drivers set ROUNDS_BEFORE_YIELD, of idle.c, low. */
 #ifndef WEFT_TESTS_GENMC_IDLING_H
 #define WEFT_TESTS_GENMC_IDLING_H
 
@@ -79,29 +79,34 @@ void qsbr_offline(void) {}
 void qsbr_online(void) {}
 void qsbr_quiescent(void) {}
 
-static void *m_thread(void *arg);
-
-/* The last M is the one that may be started. */
+/* The last M, whose thread is there but waits for this (spare_m), can be started once. */
 int m_start(struct p *here, bool spinning, struct p *waker)
 {
     struct m *m = &ms[MS - 1];
-    REQUIRE(atomic_add_acq_rel(&started, 1) == 0);
+    REQUIRE(atomic_load_relaxed(&started) == 0);
     m->p = here;
     m->spinning = spinning;
     m->hunting = waker != NULL;
     m->waker = waker;
-    go(m_thread, m);
+    atomic_store_release(&started, 1);
     return 0;
 }
 
 /* ---- Ms ---- */
 
-static void find_one(struct m *m)
+/* Plain: a P with two holders is a race. */
+static void hold_p(struct m *m)
 {
-    struct g *g = find_runnable(m);
-    REQUIRE(g != NULL && m->p != NULL);
+    REQUIRE(m->p != NULL);
+    m->p->id_next++;
+}
+
+/* m runs g; each one does once. */
+static void ran(struct m *m, struct g *g)
+{
+    hold_p(m);
     REQUIRE(g->id == 1);
-    g->id = 2; /* plain: it is found once */
+    g->id = 2;
     atomic_add_acq_rel(&found, 1);
 }
 
@@ -109,9 +114,18 @@ static void *m_thread(void *arg)
 {
     struct m *m = arg;
     model_m = m;
-    while (!all_found())
-        find_one(m);
+    while (!all_found()) {
+        struct g *g = find_runnable(m);
+        REQUIRE(g != NULL);
+        ran(m, g);
+    }
     return NULL;
+}
+
+static void *spare_m(void *arg)
+{
+    AWAIT(atomic_load_acquire(&started) || all_found());
+    return atomic_load_acquire(&started) ? m_thread(arg) : NULL;
 }
 
 /* An M that has just found nothing. */

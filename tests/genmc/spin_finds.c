@@ -4,6 +4,7 @@
  * two sees to it that an M comes for what was pushed.
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
+ * edit: runtime/sched/idle.c | s/ROUNDS_BEFORE_YIELD 16/ROUNDS_BEFORE_YIELD 3/
  * bug: who stops spinning looks at the queues without a fence | runtime/sched/idle.c | /^void m_stop_spinning/,/^}/{/\[WAKE-2\]/s/atomic_fence_after_rmw();//}
  * bug: who stops spinning does not look at the queues | runtime/sched/idle.c | /^void m_stop_spinning/,/^}/s/work_visible(m)/false/
  * bug: a push looks whether somebody spins without a fence | runtime/sched/runq.h | /\[WAKE-1\]/s/atomic_fence_after_rmw();// */
@@ -41,6 +42,7 @@ int main(void)
     atomic_store_relaxed(&sched.idle_ps[0], UINT64_C(1) << 2);
     atomic_store_relaxed(&sched.word, WORD_SPIN_ONE | WORD_IDLE_ONE);
     pthread_t a = go(computes, NULL), b = go(spins, &ms[1]);
+    go(spare_m, &ms[2]);
     join(a);
     join(b);
     REQUIRE(atomic_load_relaxed(&started) == 1);

@@ -4,6 +4,7 @@
  * beside an idle P.
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
+ * edit: runtime/sched/idle.c | s/ROUNDS_BEFORE_YIELD 16/ROUNDS_BEFORE_YIELD 3/
  * bug: a push looks for idle Ps without a fence | runtime/sched/runq.h | /\[WAKE-1\]/s/atomic_fence_after_rmw();//
  * bug: who idles looks at the queues without a fence | runtime/sched/idle.c | /\[WAKE-2\]/s/atomic_fence_after_rmw();//
  * bug: who idles does not look again | runtime/sched/idle.c | s/((word & WORD_IDLE_MASK) && work_visible(m))/false/ */
@@ -32,5 +33,6 @@ int main(void)
     ms[1].p = &p[1];
     go(computes, NULL);
     go(m_thread_idles, &ms[1]);
+    go(spare_m, &ms[2]);
     return 0;
 }

@@ -3,6 +3,7 @@
  * injection stack.
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
+ * edit: runtime/sched/idle.c | s/ROUNDS_BEFORE_YIELD 16/ROUNDS_BEFORE_YIELD 3/
  * bug: who injects looks for idle Ps without a fence | runtime/sched/injection.c | /\[WAKE-1\]/s/atomic_fence_after_rmw();//
  * bug: who idles looks at the queues without a fence | runtime/sched/idle.c | /\[WAKE-2\]/s/atomic_fence_after_rmw();//
  * bug: who idles does not look at what was injected | runtime/sched/find.c | /^bool work_visible/,/^}/s/atomic_load_acquire(&sched.injected)/false/ */
@@ -29,5 +30,6 @@ int main(void)
     ms[1].p = &p[1];
     go(injects, NULL);
     go(m_thread_idles, &ms[1]);
+    go(spare_m, &ms[2]);
     return 0;
 }
