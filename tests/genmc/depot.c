@@ -3,9 +3,10 @@
  * another takes one, a third puts a new one and takes one. No batch has two owners, none is lost, and
  * a taker sees the chain that the putter made.
  *
+ * edit: alloc/depot.h | /atomic_add_relaxed(&d->batches, 1);/d; s/atomic_add_relaxed(&d->batches, -1) - 1/0/
  * bug: a pop does not move the tag | alloc/depot.h | s/>> DEPOT_POINTER_BITS) + 1;/>> DEPOT_POINTER_BITS);/
  * bug: a push publishes nothing of what was written before | alloc/depot.h | s/while (!atomic_cas_acq_rel/while (!bug_cas_relaxed/
- * bug: a pop takes the head without looking again | alloc/depot.h | s/if (atomic_cas_acq_rel(&d->head, &head,/if (atomic_swap_acq_rel(\&d->head,/ */
+ * bug: a pop looks at the head first and then takes it | alloc/depot.h | /^static inline struct depot_node .depot_pop/,/^}/s/while (!atomic_cas_acq_rel/while (!bug_cas_in_two_steps/ */
 #include "model.h"
 
 #include "alloc/magazine.h"

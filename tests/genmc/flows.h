@@ -7,6 +7,7 @@
 #include "model.h"
 
 #include "runtime/sched/deque.c"
+#include "runtime/sched/find.c"
 #include "runtime/sched/park.c"
 
 #define MS 2
@@ -36,8 +37,9 @@ struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cach
     return &s->record;
 }
 
-void stack_unmap(struct stack *s)
+void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s)
 {
+    (void)class, (void)cache;
     free(container_of(s, struct model_stack, record));
 }
 
@@ -98,7 +100,7 @@ static void ms_init(void)
         ms[i].p = &p[i];
         ms[i].errno_location = &errno_of[i];
         deque_init(&p[i].runq, retire);
-        atomic_store_relaxed(&p[i].slow_tick, SLOW_PICK_EVERY);
+        atomic_store_relaxed(&p[i].picks_left, SLOW_PICK_EVERY);
     }
 }
 

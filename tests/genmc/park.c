@@ -6,8 +6,8 @@
  * options: -check-liveness -disable-spin-assume -disable-ipr
  * bug: on_cpu is cleared without a release | runtime/sched/park.c | s/atomic_store_release(&prev->on_cpu, 0)/atomic_store_relaxed(\&prev->on_cpu, 0)/
  * bug: on_cpu is cleared before the switch | runtime/sched/park.c | s/^    m->prev = from;/    m->prev = NULL, atomic_store_release(\&from->on_cpu, 0);/
- * bug: a picker does not look at on_cpu | runtime/sched/runq.h | s/if (g && unlikely(atomic_load_acquire(&g->on_cpu)))/if (false)/
- * bug: a picker waits for on_cpu | runtime/sched/runq.h | s/if (g && unlikely(atomic_load_acquire(&g->on_cpu)))/if (g) AWAIT(!atomic_load_acquire(\&g->on_cpu)); if (false)/ */
+ * bug: a picker does not look at on_cpu | runtime/sched/runq.h | s/return g && unlikely(atomic_load_acquire(&g->on_cpu)).* : g;/return g;/
+ * bug: a picker waits for on_cpu | runtime/sched/runq.h | s/return g && unlikely(atomic_load_acquire(&g->on_cpu)).* : g;/if (g) AWAIT(!atomic_load_acquire(\&g->on_cpu)); return g;/ */
 #include "flows.h"
 
 static struct g g[MS];

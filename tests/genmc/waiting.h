@@ -24,7 +24,7 @@ void *alloc_zeroed(size_t align, size_t n)
 {
     static struct waiter *chunk[16];
     (void)align;
-    REQUIRE(n == CHUNK_SIZE * sizeof chunk[0]);
+    REQUIRE(n == WAITER_CHUNK_SIZE * sizeof chunk[0]);
     return chunk;
 }
 

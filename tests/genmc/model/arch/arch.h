@@ -131,9 +131,9 @@ _Noreturn static inline void arch_restart(void *top, void (*fn)(void *), void *p
     __builtin_unreachable();
 }
 
-static inline uint16_t arch_fp_control(void)
+static inline void arch_fp_save(uint16_t *control)
 {
-    return 0;
+    *control = 0;
 }
 
 static inline void arch_set_fp_control(uint16_t control)
