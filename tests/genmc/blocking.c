@@ -6,7 +6,7 @@
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
  * edit: runtime/sched/idle.c | s/ROUNDS_BEFORE_YIELD 16/ROUNDS_BEFORE_YIELD 2/
- * bug: a P with work is let go and nobody told | runtime/sched/blocking.c | s/atomic_load_acquire(&p->next) || work_queued()/false/
+ * bug: a P with work is let go and nobody told | runtime/sched/idle.c | s/atomic_load_acquire(&p->next) || work_queued()/false/
  * bug: an idle P may be taken by two | runtime/sched/idle.c | s/!(atomic_and_acq_rel(&sched.idle_ps\[index \/ 64\], ~bit) & bit)/(atomic_store_relaxed(\&sched.idle_ps[index \/ 64], 0), false)/
  * bug: a goroutine is resumed though no P is to be had | runtime/sched/blocking.c | s/if (m_take_p(m, p))/if (m_take_p(m, p) || true)/
  * bug: who comes back without a P looks for idle Ps without a fence | runtime/sched/injection.c | /\[WAKE-1\]/s/atomic_fence_after_rmw();// */

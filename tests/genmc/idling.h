@@ -163,6 +163,7 @@ static void idling_init(unsigned procs)
     for (unsigned i = 0; i < MS; i++) {
         ms[i].index = i;
         ms[i].sightings = sightings[i];
+        atomic_store_relaxed(&ms[i].state, M_RUNNING);
         atomic_store_relaxed(&sched.ms[i], &ms[i]);
     }
     atomic_store_relaxed(&sched.ms_made, MS);
