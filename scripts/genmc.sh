@@ -24,7 +24,7 @@ usage() {
 }
 
 limit=${WEFT_GENMC_SECONDS-60}
-PATH=$PATH:$HOME/.local/bin
+PATH=$PATH:${HOME-}/.local/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
