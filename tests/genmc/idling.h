@@ -156,6 +156,7 @@ static void idling_init(unsigned procs)
         sched.ps[i] = &p[i];
         p[i].index = i;
         p[i].rng = 1;
+        atomic_store_relaxed(&p[i].mode, procs == 1 ? P_SOLO : P_SHARED);
         p[i].victims = victims[i];
         for (unsigned j = 0; j < procs - 1; j++)
             victims[i][j] = (i + 1 + j) % procs;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lock_hand_over.c - a goroutine that is locked to its M stops, and another M finds it runnable as soon as it
- * has left its stack: the first M gets the P, however near it is to its sleep, and runs on with all that the waker wrote.
+ * lock_hand_over.c - a goroutine that is locked to its M stops, and another M finds it runnable as soon
+ * as it has left its stack: the first M gets the P, however near it is to its sleep, and with it all that
+ * the other wrote.
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a hand-over is not published | runtime/sched/lock.c | /^static void unpark/,/^}/s/atomic_cas_acq_rel/bug_cas_relaxed/
