@@ -90,7 +90,8 @@ int main(void)
     pthread_t a = go(retires, &number[0]), b = go(retires, &number[1]);
     join(a);
     join(b);
-    AWAIT(!atomic_load_acquire(&retired) && atomic_load_acquire(&reclaimer_state) == RECLAIMER_DONE);
+    AWAIT(!atomic_load_acquire(&retired) &&
+          atomic_load_acquire(&reclaimer_state) == RECLAIMER_DONE);
     atomic_store_release(&over, 1);
     return 0;
 }
