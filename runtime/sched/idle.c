@@ -343,8 +343,10 @@ static int64_t watch_begin(void)
 
 static void watch_end(int64_t deadline)
 {
-    if (deadline != OS_FOREVER)
-        atomic_cas_acq_rel(&sched.watch_deadline, &deadline, OS_FOREVER);
+    if (deadline == OS_FOREVER)
+        return;
+    atomic_cas_acq_rel(&sched.watch_deadline, &deadline, OS_FOREVER);
+    atomic_fence_after_rmw(); /* [WATCH-2] who armed one while we watched for a nearer one, likewise */
 }
 
 /* The kernel wakes late by a fairly steady lag: sleep that much less and spin for the rest. */
