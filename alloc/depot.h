@@ -20,6 +20,8 @@ struct depot_node {
 
 struct depot {
     _Alignas(CACHE_LINE) _Atomic(uint64_t) head;
+    _Atomic(int64_t) batches; /* about as many are in it */
+    _Atomic(int64_t) fewest;  /* since depot_unused() was asked last */
 };
 
 #define DEPOT_POINTER_BITS 48
@@ -36,21 +38,33 @@ static inline void depot_push(struct depot *d, struct depot_node *batch)
                              (struct depot_node *)(uintptr_t)(head & DEPOT_POINTER_MASK));
     } while (!atomic_cas_acq_rel(&d->head, &head,
                                  (head & ~DEPOT_POINTER_MASK) | (uint64_t)(uintptr_t)batch));
+    atomic_add_relaxed(&d->batches, 1);
 }
 
 static inline struct depot_node *depot_pop(struct depot *d)
 {
-    uint64_t head = atomic_load_acquire(&d->head);
-    for (;;) {
-        struct depot_node *batch = (struct depot_node *)(uintptr_t)(head & DEPOT_POINTER_MASK);
+    uint64_t head = atomic_load_acquire(&d->head), tag, next;
+    struct depot_node *batch;
+    do {
+        batch = (struct depot_node *)(uintptr_t)(head & DEPOT_POINTER_MASK);
         if (!batch)
             return NULL;
-        uint64_t next = (uint64_t)(uintptr_t)atomic_load_relaxed(&batch->next_batch);
-        uint64_t tag = (head >> DEPOT_POINTER_BITS) + 1;
-        if (atomic_cas_acq_rel(&d->head, &head,
-                               (tag << DEPOT_POINTER_BITS) | (next & DEPOT_POINTER_MASK)))
-            return batch;
-    }
+        next = (uint64_t)(uintptr_t)atomic_load_relaxed(&batch->next_batch);
+        tag = (head >> DEPOT_POINTER_BITS) + 1;
+    } while (!atomic_cas_acq_rel(&d->head, &head,
+                                 (tag << DEPOT_POINTER_BITS) | (next & DEPOT_POINTER_MASK)));
+    int64_t left = atomic_add_relaxed(&d->batches, -1) - 1;
+    if (left < atomic_load_relaxed(&d->fewest))
+        atomic_store_relaxed(&d->fewest, left);
+    return batch;
+}
+
+/* How many batches nobody has needed since this was asked last, or a few more or less. */
+static inline int64_t depot_unused(struct depot *d)
+{
+    int64_t fewest = atomic_load_relaxed(&d->fewest);
+    atomic_store_relaxed(&d->fewest, atomic_load_relaxed(&d->batches));
+    return fewest;
 }
 
 SANITIZE_OWNER_DATA_END

@@ -3,7 +3,11 @@
  *
  * Guards are MADV_GUARD_INSTALL markers, which split no mapping, so a million stacks fit under
  * vm.max_map_count. Where the kernel lacks them a guard is an mprotect, two mappings a stack; once
- * GUARDS_MAX of these stand, further stacks go without, and weft says so once. */
+ * GUARDS_MAX of these stand, further stacks go without, and weft says so once.
+ *
+ * Idle stacks beyond the Ps' caches wait in a depot, batch by batch. Batches that nobody needed for a
+ * while (stack_trim) go cold: the kernel gets their memory back, guards stay, and a record of its own
+ * says where they are. They are used before new ones are carved. */
 #include "alloc/stack.h"
 
 #include <errno.h>
@@ -23,6 +27,14 @@ struct stack_slab {
     struct stack_slab *next;
     char *base;
     size_t bytes;
+};
+
+/* A batch of idle stacks without memory: their own records are gone with it. */
+struct stack_cold {
+    struct depot_node free;
+    struct stack_cold *next;
+    size_t n;
+    char *lows[MAGAZINE_SIZE];
 };
 
 static _Atomic(uint32_t) guards_split;
@@ -79,6 +91,8 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
         alloc_free(slab);
         return false;
     }
+    if (cache->place)
+        os_prefer_node(slab->base, slab->bytes, cache->place - 1);
     slab->next = atomic_load_relaxed(&class->slabs);
     while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
         ;
@@ -104,6 +118,56 @@ static int guard_next(struct stack_class *class, struct stack_cache *cache, bool
     return guard(cache->carve, split);
 }
 
+static struct stack_cold *cold_pop(struct depot *depot)
+{
+    struct depot_node *node = depot_pop(depot);
+    return node ? container_of(node, struct stack_cold, free) : NULL;
+}
+
+static struct stack *stack_warm_up(struct stack_class *class)
+{
+    struct stack_cold *cold = cold_pop(&class->cold);
+    if (!cold)
+        return NULL;
+    char *low = cold->lows[--cold->n];
+    depot_push(cold->n ? &class->cold : &class->cold_empty, &cold->free);
+    return stack_make(low, class->bytes, true, false);
+}
+
+static struct stack_cold *cold_record(struct stack_class *class)
+{
+    struct stack_cold *cold = cold_pop(&class->cold_empty);
+    if (cold || !(cold = alloc_zeroed(CACHE_LINE, sizeof *cold)))
+        return cold;
+    cold->next = atomic_load_relaxed(&class->cold_records);
+    while (!atomic_cas_acq_rel(&class->cold_records, &cold->next, cold))
+        ;
+    return cold;
+}
+
+bool stack_trim(struct stack_class *class)
+{
+    for (int64_t n = depot_unused(&class->depot); n > 0; n--) {
+        struct stack_cold *cold = cold_record(class);
+        struct depot_node *batch = cold ? depot_pop(&class->depot) : NULL;
+        if (!batch) {
+            if (cold)
+                depot_push(&class->cold_empty, &cold->free);
+            break;
+        }
+        WEFT_ASSERT(batch->count <= MAGAZINE_SIZE);
+        for (size_t left = cold->n = batch->count; left > 0; left--) {
+            struct depot_node *next = batch->next;
+            char *low = container_of(batch, struct stack, free)->low;
+            os_discard(low + os_page(), class->bytes - os_page());
+            cold->lows[left - 1] = low;
+            batch = next;
+        }
+        depot_push(&class->cold, &cold->free);
+    }
+    return atomic_load_relaxed(&class->depot.batches) > 0;
+}
+
 static struct stack *stack_carve(struct stack_class *class, struct stack_cache *cache)
 {
     bool split;
@@ -121,15 +185,40 @@ static struct stack *stack_carve(struct stack_class *class, struct stack_cache *
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache)
 {
+    int *errno_at = os_errno_location(); /* a goroutine's that gives way to who gets the stack */
+    int saved_errno = *errno_at;
+    struct stack *s = NULL;
     if (SANITIZE_FRESH_STACKS)
-        return stack_get_sized(class->bytes);
-    struct stack *s = magazine_get(&cache->free, &class->depot);
-    return s ? s : stack_carve(class, cache);
+        s = stack_get_sized(class->bytes);
+    else if (!(s = magazine_get(&cache->free, &class->depot)) && !(s = stack_warm_up(class)))
+        s = stack_carve(class, cache);
+    *errno_at = saved_errno;
+    return s;
+}
+
+void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s)
+{
+    if (!s->pooled) {
+        stack_unmap(s);
+        return;
+    }
+    if (cache->hot)
+        magazine_put(&cache->free, &class->depot, cache->hot);
+    cache->hot = s;
+}
+
+void stacks_flush(struct stack_class *class, struct stack_cache *cache)
+{
+    if (cache->hot)
+        magazine_put(&cache->free, &class->depot, cache->hot);
+    cache->hot = NULL;
+    magazine_flush(&cache->free, &class->depot);
 }
 
 int stack_reserve(struct stack_class *class, struct stack_cache *cache)
 {
-    bool some = cache->free.top || cache->free.spare || cache->carve != cache->carve_end;
+    bool some =
+        cache->hot || cache->free.top || cache->free.spare || cache->carve != cache->carve_end;
     return some || slab_map(class, cache) ? 0 : -ENOMEM;
 }
 
@@ -163,6 +252,14 @@ bool stack_class_contains(struct stack_class *class, const void *p)
     return false;
 }
 
+bool stack_class_guards(struct stack_class *class, uintptr_t address)
+{
+    struct stack_slab *s = atomic_load_acquire(&class->slabs);
+    while (s && address - (uintptr_t)s->base >= s->bytes)
+        s = s->next;
+    return s && (address - (uintptr_t)s->base) % class->bytes < os_page();
+}
+
 static void slabs_unmap(struct stack_slab *slab)
 {
     while (slab) {
@@ -175,8 +272,6 @@ static void slabs_unmap(struct stack_slab *slab)
 
 void stack_unmap_all(struct stack_class *class)
 {
-    slabs_unmap(atomic_load_relaxed(&class->slabs));
-    atomic_store_relaxed(&class->slabs, NULL);
     stack_forget_all(class);
     slabs_unmap(class->forgotten);
     class->forgotten = NULL;
@@ -195,7 +290,10 @@ void stack_forget_all(struct stack_class *class)
     atomic_store_relaxed(&class->slabs, NULL);
     atomic_store_relaxed(&class->split, 0);
     atomic_store_relaxed(&class->carved, 0);
-    atomic_store_relaxed(&class->depot.head, 0);
+    while (depot_pop(&class->depot))
+        ;
+    for (struct stack_cold *cold; (cold = cold_pop(&class->cold));)
+        depot_push(&class->cold_empty, &cold->free);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -38,24 +38,33 @@ struct stack_class {
     _Atomic(size_t) carved;             /* stacks made so far */
     _Atomic(uint32_t) split;            /* of them, with a guard that split a mapping */
     struct stack_slab *forgotten;       /* mappings of which some stacks may be in use still */
+    struct depot cold;                  /* batches whose memory the kernel has back: stack.c */
+    struct depot cold_empty;            /* records for more of them */
+    _Atomic(struct stack_cold *) cold_records; /* all of both; only pushed to */
 };
 
 /* The share of one P. Zeroed is empty. */
 struct stack_cache {
+    struct stack *hot; /* put last, or NULL */
     struct magazine free;
     char *carve, *carve_end; /* of the slab in use */
     char *guarded;           /* stacks below have their guards already */
     size_t slab_stacks;      /* how many the next slab holds; doubles */
+    unsigned place; /* the NUMA node of new slabs, counted from 1; 0: where they are touched */
 };
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache);
+void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s);
 void stack_unmap(struct stack *s);
 
 /* A stack of the class's default size, or NULL without memory. */
 static inline struct stack *stack_get(struct stack_class *class, struct stack_cache *cache)
 {
-    struct stack *s = magazine_get_hot(&cache->free); /* `free` is its first member */
-    return likely(s) ? s : stack_get_slow(class, cache);
+    struct stack *s = cache->hot;
+    if (unlikely(!s))
+        return stack_get_slow(class, cache);
+    cache->hot = NULL;
+    return s;
 }
 
 /* See to it that the next stack_get asks for no address space. 0 or -ENOMEM. */
@@ -68,14 +77,24 @@ struct stack *stack_get_sized(size_t bytes);
 static inline void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)
 {
     sanitize_stack_recycle(s->low, s->bytes);
-    if (likely(s->pooled))
-        magazine_put(&cache->free, &class->depot, s);
+    if (likely(s->pooled && !cache->hot))
+        cache->hot = s;
     else
-        stack_unmap(s);
+        stack_put_slow(class, cache, s);
 }
+
+/* All stacks of the cache to the depot. */
+void stacks_flush(struct stack_class *class, struct stack_cache *cache);
+
+/* Give the kernel the memory of the stacks in the depot that nobody has needed since the last call. Any
+ * thread. Whether there may be more to give at the next call. */
+bool stack_trim(struct stack_class *class);
 
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
+
+/* Whether an address lies in the guard page of one. Async-signal-safe. */
+bool stack_class_guards(struct stack_class *class, uintptr_t address);
 
 /* Start afresh and leave all stacks to whoever uses them, mapped until stack_unmap_all; the caller zeroes
  * the caches. */

@@ -6,6 +6,7 @@
 #include <weft/base.h>
 #include <weft/defer.h>
 #include <weft/go.h>
+#include <weft/local.h>
 #include <weft/pool.h>
 #include <weft/sync.h>
 #include <weft/time.h>

@@ -82,8 +82,18 @@ static inline int deque_push(struct deque *d, void *x)
     return 0;
 }
 
+/* Owner: append where the owner has just taken one, so there is room. */
+static inline __attribute__((always_inline)) void deque_push_after_pop(struct deque *d, void *x)
+{
+    uint64_t tail = atomic_load_relaxed(&d->tail);
+    struct deque_array *a = atomic_load_relaxed(&d->array);
+    WEFT_DEBUG_ASSERT(tail - atomic_load_relaxed(&d->head) <= a->mask);
+    atomic_store_relaxed(&a->slots[tail & a->mask], x);
+    atomic_store_release(&d->tail, tail + 1); /* pairs with the acquire in deque_steal_half() */
+}
+
 /* Owner: take the oldest, or NULL. */
-static inline void *deque_pop(struct deque *d)
+static inline __attribute__((always_inline)) void *deque_pop(struct deque *d)
 {
     uint64_t head = atomic_load_relaxed(&d->head);
     for (;;) {
@@ -96,12 +106,10 @@ static inline void *deque_pop(struct deque *d)
     }
 }
 
-/* The same where there are no thieves. */
-static inline void *deque_pop_unshared(struct deque *d)
+/* The same where there are no thieves, of a deque that isn't empty and whose head the owner has read. */
+static inline __attribute__((always_inline)) void *deque_pop_unshared(struct deque *d,
+                                                                      uint64_t head)
 {
-    uint64_t head = atomic_load_relaxed(&d->head);
-    if (head == atomic_load_relaxed(&d->tail))
-        return NULL;
     struct deque_array *a = atomic_load_relaxed(&d->array);
     void *x = atomic_load_relaxed(&a->slots[head & a->mask]);
     atomic_store_relaxed(&d->head, head + 1);

@@ -29,15 +29,21 @@ struct grave {
 
 void run_main_returned(void)
 {
-    sched.main_g = NULL;
     atomic_store_release(&sched.state, RUN_STOPPING);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
-    atomic_fence_after_rmw();                  /* [WAKE-1] */
-    for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
-        atomic_store_relaxed(&sched.ps[i]->slow_tick, atomic_load_relaxed(&sched.ps[i]->tick) + 1);
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    for (unsigned i = 0, made = ps_made(); i < made;
+         i++) /* a hint: a P's own write may overtake it */
+        p_slow_pick_soon(sched.ps[i]);
+    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        if (!m)
+            continue;
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
+        locked_stop(m);
+    }
     idle_wake_all();
-    atomic_add_acq_rel(&sched.leave_futex, 1);
-    os_futex_wake(&sched.leave_futex, 1);
+    sysmon_stop();
 }
 
 static void name_orphan(struct g *g)
@@ -53,18 +59,17 @@ static void name_orphan(struct g *g)
  * descriptor and its stack. False: it has just moved. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
-    struct blocking_call *call = atomic_load_acquire(&m->calling);
-    m->orphan_g = from == M_CALLING && call ? call->g : m->g;
+    m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
     if (from == M_RUNNING && m->orphan_g)
         name_orphan(m->orphan_g);
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p || p != m->p)
             continue;
         atomic_store_relaxed(&p->mode, P_ORPHAN);
-        atomic_store_relaxed(&p->slow_tick, atomic_load_relaxed(&p->tick));
+        p_slow_pick_soon(p);
         sched.ps[i] = NULL;
         m->orphan_p = p;
     }
@@ -102,9 +107,6 @@ static void bury_orphans(struct grave *grave)
         if (m && atomic_load_acquire(&m->state) == M_GONE)
             bury_orphan(m, grave);
     }
-    while (made > 0 && !atomic_load_acquire(&sched.ms[made - 1]))
-        made--;
-    atomic_store_release(&sched.ms_made, made);
 }
 
 /* Whether an M that hasn't left is running goroutines, and not in a blocking section. */
@@ -141,8 +143,8 @@ static int settle_ms(int64_t deadline)
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        uint32_t state = m ? atomic_load_acquire(&m->state) : M_GONE;
-        if (state >= M_ORPHAN)
+        uint32_t state = m ? atomic_load_acquire(&m->state) : M_FREE;
+        if (state == M_FREE || state >= M_ORPHAN)
             continue;
         if (state == M_LEFT) {
             os_thread_join(m->thread);
@@ -177,7 +179,7 @@ static bool is_orphans(struct g *g)
     unsigned made = atomic_load_relaxed(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
         struct m *m = atomic_load_relaxed(&sched.ms[i]);
-        if (m && m->orphan_g == g)
+        if (m && atomic_load_relaxed(&m->state) != M_FREE && m->orphan_g == g)
             return true;
     }
     return false;
@@ -260,20 +262,19 @@ void take_down(void)
 {
     bool some_left = sched_alive() > 0;
     struct grave grave = {0};
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         if (!sched.ps[i])
             continue;
         if (sched.timer_ops.drop_all)
             sched.timer_ops.drop_all(sched.ps[i]);
         p_reset(sched.ps[i]);
     }
-    m_free_unstarted(); /* before the orphans, for one of which it could be taken */
     qsbr_settle();
     bury_orphans(&grave);
     if (some_left)
         bury_all(&grave);
     magazine_flush(&grave.gs.free, &sched.g_class.depot);
-    magazine_flush(&grave.stacks.free, &sched.stack_class.depot);
+    stacks_flush(&sched.stack_class, &grave.stacks);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {
         size_t bytes = sched.stack_class.bytes;
         sched.stack_class.bytes = 0;

@@ -22,11 +22,11 @@ int g_carved(void *object)
 
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->waiter.cancellable);
+    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
-    g->fp_control = arch_fp_control();
+    arch_fp_save(&g->fp_control);
     g->stack = NULL;
     g->fn = fn;
     g->arg = arg;
@@ -73,20 +73,20 @@ static void g_discard(struct p *p, struct g *g)
         foreign_g_free(g);
 }
 
-static inline void g_launch_here(struct m *m, struct g *g)
+static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
 {
     sanitize_release(g);
-    counter_add(&m->p->started, 1);
-    runq_push_next(m->p, g);
-    if (unlikely((atomic_load_relaxed(&sched.word) & WORD_STOP) || m_is_orphan(m)) && m->g)
-        sched_abandon();
+    counter_add(&p->started, 1);
+    runq_push_next(p, g);
+    if (unlikely(atomic_load_relaxed(&m->asked)) && m->g)
+        sched_asked();
 }
 
 /* Make a new goroutine runnable. */
 static void g_launch(struct p *p, struct g *g)
 {
     if (p) {
-        g_launch_here(m_self(), g);
+        g_launch_here(m_self(), p, g);
         return;
     }
     sanitize_release(g);
@@ -123,14 +123,15 @@ static __attribute__((noinline)) int go_foreign(weft_fn fn, void *arg)
 int weft_go(weft_fn fn, void *arg)
 {
     struct m *m = m_self();
+    struct p *p = likely(m) ? m->p : NULL;
     if (unlikely(!fn))
         return -EINVAL;
-    if (unlikely(!m || !m->p))
+    if (unlikely(!p))
         return go_foreign(fn, arg);
-    struct g *g = g_new_here(m->p, fn, arg);
+    struct g *g = g_new_here(p, fn, arg);
     if (unlikely(!g))
         return -ENOMEM;
-    g_launch_here(m, g);
+    g_launch_here(m, p, g);
     return 0;
 }
 

@@ -38,9 +38,7 @@ void sched_inject(struct g *g)
 {
     injection_push(g);
     atomic_fence_after_rmw(); /* [WAKE-1] */
-    struct m *m = m_self();
-    if (unlikely(wake_one(NULL, NULL)) && (!m || atomic_load_acquire(&m->calling)))
-        await_thread(NULL); /* else this M goes idle itself, and looks first */
+    wake_one(NULL, NULL);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * m.c - the life of a runtime thread. */
 #include <errno.h>
+#include <string.h>
 
 #include "runtime/sched/internal.h"
 
@@ -10,20 +11,39 @@ SANITIZE_OWNER_DATA_BEGIN
 #define WAKE_LAG_START_NS 50000
 #define START_RETRY_NS 1000000 /* so long nobody tries again when no thread was to be had */
 
+/* Room to remember as many Ps as this run has by now. 0 or -ENOMEM. */
+int m_reserve_sightings(struct m *m)
+{
+    unsigned made = ps_made();
+    if (m->sightings_made < made) {
+        alloc_free(m->sightings);
+        m->sightings = alloc_aligned(CACHE_LINE, made * sizeof *m->sightings);
+        m->sightings_made = m->sightings ? made : 0;
+    }
+    if (!m->sightings)
+        return -ENOMEM;
+    memset(m->sightings, 0, m->sightings_made * sizeof *m->sightings);
+    return 0;
+}
+
+/* As a thread is about to start with it. */
+static int m_init(struct m *m)
+{
+    memset(m, 0, offsetof(struct m, state));
+    m->spin_score = SPIN_SCORE_START;
+    m->wake_lag = WAKE_LAG_START_NS;
+    m->bound = -2;
+    return m_reserve_sightings(m);
+}
+
 /* One that is in no list; NULL without memory. */
 struct m *m_alloc(void)
 {
     struct m *m = alloc_zeroed(CACHE_LINE, sizeof *m);
-    if (!m)
-        return NULL;
-    m->sightings = alloc_zeroed(CACHE_LINE, sched.procs * sizeof *m->sightings);
-    if (!m->sightings) {
+    if (m && m_init(m)) {
         alloc_free(m);
         return NULL;
     }
-    m->spin_score = SPIN_SCORE_START;
-    m->wake_lag = WAKE_LAG_START_NS;
-    m->bound = -2;
     return m;
 }
 
@@ -33,59 +53,63 @@ void m_dealloc(struct m *m)
     alloc_free(m);
 }
 
-/* One that got no thread keeps its place in sched.ms, where the end of the run may be looking at it,
- * and is tried again with the next start: M_GONE until then. */
-static void m_keep_unstarted(struct m *first, struct m *last)
+/* An M of an earlier run, ours from now on, or NULL. */
+static struct m *m_take_free(void)
 {
-    last->next_unstarted = atomic_load_relaxed(&sched.unstarted);
-    while (!atomic_cas_acq_rel(&sched.unstarted, &last->next_unstarted, first))
-        ;
+    unsigned made = atomic_load_acquire(&sched.ms_made);
+    for (unsigned i = 0; i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        uint32_t free = M_FREE;
+        if (m && atomic_load_relaxed(&m->state) == M_FREE &&
+            atomic_cas_acq_rel(&m->state, &free, M_RUNNING))
+            return m;
+    }
+    return NULL;
 }
 
-static struct m *m_take_unstarted(void)
+/* In a slot of its own. NULL, and *rc: -ENOMEM, or -EUSERS when THREADS_MAX is reached. */
+static struct m *m_add(int *rc)
 {
-    struct m *m =
-        atomic_load_relaxed(&sched.unstarted) ? atomic_swap_acq_rel(&sched.unstarted, NULL) : NULL;
-    if (m && m->next_unstarted) {
-        struct m *last = m->next_unstarted;
-        while (last->next_unstarted)
-            last = last->next_unstarted;
-        m_keep_unstarted(m->next_unstarted, last);
-    }
-    if (m)
-        atomic_store_release(&m->state, M_RUNNING);
+    *rc = -ENOMEM;
+    struct m *m = alloc_zeroed(CACHE_LINE, sizeof *m);
+    if (!m)
+        return NULL;
+    m->index = atomic_load_relaxed(&sched.ms_made);
+    do {
+        if (m->index >= THREADS_MAX) {
+            alloc_free(m);
+            *rc = -EUSERS;
+            return NULL;
+        }
+    } while (!atomic_cas_acq_rel(&sched.ms_made, &m->index, m->index + 1));
+    atomic_store_relaxed(&m->state, M_RUNNING);
+    atomic_store_release(&sched.ms[m->index], m);
     return m;
 }
 
-void m_free_unstarted(void)
+static struct m *m_new(int *rc)
 {
-    for (struct m *m; (m = m_take_unstarted());)
-        m_free(m);
-}
-
-/* NULL: no memory, or THREADS_MAX reached. */
-static struct m *m_new(void)
-{
-    struct m *m = m_take_unstarted();
-    if (m)
-        return m;
-    m = m_alloc();
+    struct m *m = m_take_free();
+    if (!m)
+        m = m_add(rc);
     if (!m)
         return NULL;
-    m->index = atomic_add_acq_rel(&sched.ms_made, 1);
-    if (m->index >= THREADS_MAX) {
-        atomic_sub_acq_rel(&sched.ms_made, 1);
-        m_dealloc(m);
+    *rc = m_init(m);
+    if (!*rc && !m->signal_stack.low)
+        *rc = os_signal_stack_make(&m->signal_stack);
+    if (*rc) {
+        m_free(m);
         return NULL;
     }
-    atomic_store_release(&sched.ms[m->index], m);
+    atomic_fence_full(); /* [STOP-1] run_main_returned() asks this M to stop, or we see that it must */
+    if (atomic_load_relaxed(&sched.word) & WORD_STOP)
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
     return m;
 }
 
 void m_free(struct m *m)
 {
-    atomic_store_relaxed(&sched.ms[m->index], NULL);
-    m_dealloc(m);
+    atomic_store_release(&m->state, M_FREE);
 }
 
 /* Run goroutines until the run ends. On the thread's own stack. */
@@ -96,8 +120,9 @@ void m_loop(struct m *m)
     if (SANITIZE_FIBERS)
         os_thread_bounds(&low, &size);
     tls_m = m;
+    os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
-    m->fp_control = arch_fp_control();
+    arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
     qsbr_register();
     if (m->p) {
@@ -105,19 +130,18 @@ void m_loop(struct m *m)
         topology_bind(m, m->p);
         sysmon_poke();
     }
-    for (struct g *g; (g = find_runnable(m));) {
+    for (struct g *g; (g = find_runnable(m));)
         sched_run_g(m, g);
-        while (m->call)
-            m_run_call(m);
-    }
     qsbr_unregister();
     alloc_bind(NULL);
+    os_signal_stack_leave(&m->signal_stack);
     tls_m = NULL;
 }
 
 static void *m_thread(void *arg)
 {
     struct m *m = arg;
+    m->thread = os_thread_self(); /* os_thread_start() may not have got to it yet */
     os_thread_name("weft");
     os_thread_set_slack(1);
     m_loop(m);
@@ -134,26 +158,24 @@ static void *m_thread(void *arg)
 
 int m_start(struct p *p, bool spinning, struct p *waker)
 {
+    int rc;
     if (spinning && os_now() < atomic_load_relaxed(&sched.start_retry))
         return -EAGAIN;
-    struct m *m = m_new();
+    struct m *m = m_new(&rc);
     if (!m)
-        return -ENOMEM;
+        return rc;
     m->p = p;
     m->spinning = spinning;
     m->hunting = waker;
     m->waker = waker;
     atomic_store_relaxed(&p->last_m, m);
-    if (m->index > 0)
-        sysmon_start();
     atomic_add_acq_rel(&sched.threads, 1);
-    int rc = os_thread_start(&m->thread, m_thread, m);
+    rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {
         atomic_sub_acq_rel(&sched.threads, 1);
         atomic_store_relaxed(&p->last_m, NULL);
         atomic_store_relaxed(&sched.start_retry, os_now() + START_RETRY_NS);
-        atomic_store_release(&m->state, M_GONE);
-        m_keep_unstarted(m, m);
+        m_free(m);
     }
     return rc;
 }

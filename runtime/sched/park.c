@@ -30,13 +30,10 @@ void g_prepare(struct g *g)
 /* It runs for the first time. */
 static __attribute__((noinline)) void g_take_stack(struct p *p, struct g *g)
 {
-    int *errno_at = os_errno_location(); /* of whoever gives way to g, and keeps its errno */
-    int saved_errno = *errno_at;
     g->stack = stack_get(&sched.stack_class, &p->stacks);
-    if (!g->stack)
+    if (unlikely(!g->stack))
         sched_fatal("out of memory: no stack for a goroutine");
     g_prepare(g);
-    *errno_at = saved_errno;
 }
 
 static inline __attribute__((always_inline)) void g_becomes_current(struct m *m, struct g *g)
@@ -44,16 +41,21 @@ static inline __attribute__((always_inline)) void g_becomes_current(struct m *m,
     if (!g->stack)
         g_take_stack(m->p, g);
     m->g = g;
-    atomic_store_relaxed(&g->on_cpu, 1);
+    atomic_store_relaxed(&g->on_cpu, ON_CPU);
 }
 
 /* The goroutine that ran here before has left its stack for good. */
 static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
 {
+    struct p *p = m->p;
     sanitize_fiber_destroy(&g->fiber);
-    if (likely(g->stack != sched.main_stack))
-        stack_put(&sched.stack_class, &m->p->stacks, g->stack);
-    g_free(m->p, g);
+    if (likely(g->stack->pooled || g->stack != sched.main_stack))
+        stack_put(&sched.stack_class, &p->stacks, g->stack);
+    if (unlikely(g->flags & G_LOCKED)) {
+        m->locked_g = NULL;
+        m->ends = true;
+    }
+    g_free(p, g);
 }
 
 static inline __attribute__((always_inline)) void arrive(struct m *m)
@@ -61,10 +63,12 @@ static inline __attribute__((always_inline)) void arrive(struct m *m)
     struct g *prev = m->prev;
     if (!prev)
         return;
-    if (unlikely(prev->flags & G_EXITING))
+    if (likely(!(prev->flags & (G_EXITING | G_LOCKED))))
+        atomic_store_release(&prev->on_cpu, 0); /* pairs with runq_settled, find_runnable */
+    else if (prev->flags & G_EXITING)
         g_reap(m, prev);
     else
-        atomic_store_release(&prev->on_cpu, 0); /* pairs with pick_local, find_runnable */
+        g_left_locked(m, prev);
 }
 
 /* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
@@ -73,10 +77,10 @@ static inline __attribute__((always_inline)) void switch_from(struct m *m, struc
                                                               struct sanitize_fiber *fiber)
 {
     int saved_errno = *m->errno_location;
-    uint16_t fp_control = arch_fp_control();
+    arch_fp_save(&m->fp_control);
+    uint16_t fp_control = m->fp_control;
     sanitize_release(&sched.main_stack); /* for weft_run, which returns after all of this */
     sanitize_leave(&from->fiber, fiber);
-    m->fp_control = fp_control;
     m = arch_switch(&from->ctx, to, m);
     sanitize_arrive(&from->fiber);
     arrive(m);
@@ -104,6 +108,8 @@ void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev)
 void sched_run_g(struct m *m, struct g *g)
 {
     g_becomes_current(m, g);
+    if (unlikely(g->flags & G_LOCKED))
+        p_slow_pick_soon(m->p);
     m->prev = NULL;
     sanitize_leave(&m->fiber, &g->fiber);
     struct m *back = arch_switch(&m->ctx, &g->ctx, m);
@@ -119,9 +125,8 @@ void weft_yield(void)
         os_yield();
         return;
     }
-    struct g *g = m->g, *to = runq_pick(m->p);
+    struct g *g = m->g, *to = runq_pick_for(m, g);
     if (likely(to)) {
-        runq_push_tail(m->p, g);
         g_switch(m, g, to);
     } else if (runq_slow_pick_is_due(m->p)) {
         runq_push_tail(m->p, g);
@@ -141,29 +146,50 @@ struct waiter *waiter_self(void)
     return likely(m && m->g) ? &m->g->waiter : foreign_waiter();
 }
 
-void waiter_wait(struct waiter *w, enum wait_reason reason)
+static inline __attribute__((always_inline)) void park(struct g *g)
 {
-    struct g *g = w->g;
-    if (unlikely(!g)) {
-        foreign_wait(w);
-        sanitize_acquire(w);
-        return;
-    }
     struct m *m = m_self();
     counter_add(&m->p->parks, 1);
-    if (unlikely(w != &g->waiter))
-        g->waiting = w;
-    atomic_store_relaxed(&w->reason, (uint8_t)reason);
     atomic_store_relaxed(&g->state, G_PARKED);
-    struct g *to = runq_pick(m->p);
+    struct g *to = runq_pick(m);
     if (likely(to))
         g_switch(m, g, to);
     else
         sched_switch_to_loop(m, g, g);
     atomic_store_relaxed(&g->state, G_ALIVE);
-    if (unlikely(w != &g->waiter))
-        g->waiting = NULL;
+}
+
+/* w is not its goroutine's own. */
+static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
+{
+    if (w->g) {
+        w->g->waiting = w;
+        park(w->g);
+        w->g->waiting = NULL;
+    } else {
+        foreign_wait(w);
+    }
     sanitize_acquire(w);
+}
+
+void waiter_wait(struct waiter *w, enum wait_reason reason)
+{
+    struct g *g = container_of(w, struct g, waiter);
+    atomic_store_relaxed(&w->reason, (uint8_t)reason);
+    if (unlikely(w->g != g)) {
+        wait_elsewhere(w);
+        return;
+    }
+    park(g);
+    sanitize_acquire(w);
+}
+
+/* The P that this thread holds, if it is one of the run in progress. */
+static inline struct p *p_of_run(void)
+{
+    struct m *m = m_self();
+    struct p *p = likely(m) ? m->p : NULL;
+    return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
 }
 
 static void wake_foreign(struct g *g)
@@ -183,76 +209,74 @@ void waiter_wake(struct waiter *w)
         foreign_wake(w);
         return;
     }
-    struct m *m = m_self();
-    if (unlikely(!m || !m->p || atomic_load_relaxed(&m->p->mode) == P_ORPHAN)) {
+    struct p *p = p_of_run();
+    if (unlikely(!p)) {
         wake_foreign(g);
         return;
     }
-    counter_add(&m->p->unparks, 1);
+    counter_add(&p->unparks, 1);
     prefetch_stack(g); /* it most likely runs next */
-    runq_push_next(m->p, g);
+    runq_push_next(p, g);
 }
 
 void waiter_wake_in_order(struct waiter *w)
 {
     struct g *g = w->g;
-    struct m *m = m_self();
-    if (unlikely(!g || !m || !m->p || atomic_load_relaxed(&m->p->mode) == P_ORPHAN)) {
+    struct p *p = p_of_run();
+    if (unlikely(!g || !p)) {
         waiter_wake(w);
         return;
     }
     sanitize_release(w);
-    counter_add(&m->p->unparks, 1);
-    runq_push_tail(m->p, g);
+    counter_add(&p->unparks, 1);
+    runq_push_tail(p, g);
+    if (p_is_solo(p))
+        return;
     atomic_fence_full(); /* [WAKE-1] */
-    wake_check(m->p);
+    wake_check(p);
 }
 
-/* Go on at the next goroutine; the caller's is left behind, exiting. */
-static inline __attribute__((always_inline, noreturn)) void leave_to(struct m *m, struct g *g,
-                                                                     struct g *to)
-{
-    g->flags |= G_EXITING;
-    sanitize_release(&sched.main_stack);
-    if (to) {
-        g_becomes_current(m, to);
-        m->prev = g;
-        sanitize_leave(NULL, &to->fiber);
-        arch_jump(&to->ctx, m);
-    }
-    m->g = NULL;
-    m->prev = g;
-    sanitize_leave(NULL, &m->fiber);
-    arch_jump(&m->ctx, m);
-}
-
-/* Inlined into the goroutine's first frame, so that exiting leaves no call without its return. */
+/* Go on at the next goroutine; the caller's is left behind, exiting. Inlined into the goroutine's first
+ * frame, so that exiting leaves no call without its return. */
 static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 {
     struct m *m = m_self();
     struct p *p = m->p;
     struct g *g = m->g;
     counter_add(&p->ended, 1);
-    m->fp_control = arch_fp_control();
-    if (unlikely(g == sched.main_g)) {
-        sched.main_g = NULL; /* weft_goexit in main: the others go on */
-        sched.main_gone = true;
+    arch_fp_save(&m->fp_control);
+    struct g *to = runq_pick(m);
+    sanitize_release(&sched.main_stack);
+    if (likely(to)) {
+        m->g = to;
+        atomic_store_relaxed(&to->on_cpu, ON_CPU);
+        if (!to->stack && !SANITIZE_FIBERS && likely(g->stack->pooled)) {
+            to->stack = g->stack;
+            g_free(p, g);
+            m->prev = NULL;
+            arch_restart(stack_top(to->stack), sched_goroutine_entry, m);
+        }
+        if (unlikely(!to->stack))
+            g_take_stack(p, to);
+        g->flags |= G_EXITING;
+        m->prev = g;
+        sanitize_leave(NULL, &to->fiber);
+        arch_jump(&to->ctx, m);
     }
-    if (unlikely(sched.main_gone) && weft_num_goroutine() == 0)
-        sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
-    struct g *to = runq_pick(p);
-    if (!SANITIZE_FIBERS && to && !to->stack && g->stack->pooled) {
-        to->stack = g->stack;
-        g_free(p, g);
-        g_becomes_current(m, to);
-        m->prev = NULL;
-        arch_restart(stack_top(to->stack), sched_goroutine_entry, m);
-    }
-    leave_to(m, g, to);
+    g->flags |= G_EXITING;
+    m->g = NULL;
+    m->prev = g;
+    sanitize_leave(NULL, &m->fiber);
+    arch_jump(&m->ctx, m);
 }
 
 _Noreturn void sched_exit(void)
 {
+    struct g *g = m_self()->g;
+    if (unlikely(g->flags & G_LOCALS))
+        locals_destroy();
+    if (g->flags & G_MAIN)
+        atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
 }
 
@@ -266,6 +290,27 @@ _Noreturn void sched_abandon(void)
     arch_jump(&m->ctx, m);
 }
 
+/* On a goroutine, which somebody has asked to give way. */
+void sched_asked(void)
+{
+    struct m *m = m_self();
+    uint32_t asked = atomic_and_acq_rel(&m->asked, ~(ASKED_TO_YIELD | ASKED_TO_SHARE));
+    if (asked & ASKED_TO_STOP)
+        sched_abandon();
+    if (asked & ASKED_TO_SHARE)
+        p_share(m->p);
+    weft_yield();
+}
+
+/* Its function has returned. */
+static __attribute__((noinline)) void returned_specially(struct g *g)
+{
+    if (g->flags & G_LOCALS)
+        locals_destroy();
+    if (g->flags & G_MAIN)
+        run_main_returned();
+}
+
 _Noreturn void sched_goroutine_entry(void *arg)
 {
     struct m *m = arg;
@@ -277,8 +322,8 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
-    if (unlikely(g == sched.main_g))
-        run_main_returned();
+    if (unlikely(g->flags & (G_MAIN | G_LOCALS)))
+        returned_specially(g);
     exit_here();
 }
 

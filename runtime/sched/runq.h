@@ -2,8 +2,8 @@
  * runq.h - the queues of a P, as its holder uses them: `next`, then the deque.
  *
  * weft_go and single wake-ups go to `next`; who stood there goes to the deque's tail. `next` inherits
- * the time slice: picks take it first, but every SLOW_PICK_EVERY-th is a slow pick, made on the
- * scheduler's stack, where the deque comes first.
+ * the time slice: picks take it first, but every SLOW_PICK_EVERY-th is a slow pick (find.c), where the
+ * deque comes first.
  *
  * Only the holder fills `next`; thieves only empty it, by a CAS. With one P there are no thieves, and
  * the holder does without RMWs (P_SOLO).
@@ -40,18 +40,20 @@ static inline void wake_check(struct p *p)
 /* Make g the next to run here, and wake somebody, maybe. */
 static inline __attribute__((always_inline)) void runq_push_next(struct p *p, struct g *g)
 {
-    struct g *displaced = atomic_load_relaxed(&p->next);
-    if (p_is_solo(p))
+    if (p_is_solo(p)) {
+        struct g *displaced = atomic_load_relaxed(&p->next);
         atomic_store_relaxed(&p->next, g);
-    else
-        displaced = atomic_swap_acq_rel(&p->next, g);
+        if (displaced)
+            runq_push_tail(p, displaced);
+        return;
+    }
+    struct g *displaced = atomic_swap_acq_rel(&p->next, g);
     if (displaced)
         runq_push_tail(p, displaced);
-    if (!p_is_solo(p))
-        wake_check(p);
+    wake_check(p);
 }
 
-static inline struct g *runq_take_next(struct p *p)
+static inline __attribute__((always_inline)) struct g *runq_take_next(struct p *p)
 {
     struct g *g = atomic_load_relaxed(&p->next);
     if (!g)
@@ -74,42 +76,65 @@ static inline void prefetch_stack(const struct g *g)
 
 /* A long queue has left the cache: fetch the descriptor that is picked two picks from now, and the stack of
  * the next. Descriptors are type-stable, so it doesn't matter that thieves may take them meanwhile. */
-static inline void runq_prefetch(struct deque *q)
+static inline __attribute__((always_inline)) void runq_prefetch(struct deque *q, uint64_t head)
 {
-    uint64_t head = atomic_load_relaxed(&q->head);
-    if (likely(atomic_load_relaxed(&q->tail) - head < RUNQ_LONG))
-        return;
     struct deque_array *a = atomic_load_relaxed(&q->array);
     struct g *next = atomic_load_relaxed(&a->slots[(head + 1) & a->mask]);
     prefetch_stack(next);
     __builtin_prefetch(atomic_load_relaxed(&a->slots[(head + 2) & a->mask]));
 }
 
-static inline struct g *runq_take_queued(struct p *p)
+static inline __attribute__((always_inline)) struct g *runq_take_queued(struct p *p)
 {
-    runq_prefetch(&p->runq);
-    return p_is_solo(p) ? deque_pop_unshared(&p->runq) : deque_pop(&p->runq);
+    struct deque *q = &p->runq;
+    uint64_t head = atomic_load_relaxed(&q->head);
+    uint64_t size = atomic_load_relaxed(&q->tail) - head;
+    if (size == 0)
+        return NULL;
+    if (unlikely(size >= RUNQ_LONG))
+        runq_prefetch(q, head);
+    return p_is_solo(p) ? deque_pop_unshared(q, head) : deque_pop(q);
 }
 
 static inline bool runq_slow_pick_is_due(struct p *p)
 {
-    return (int32_t)(atomic_load_relaxed(&p->tick) + 1 - atomic_load_relaxed(&p->slow_tick)) >= 0;
+    return atomic_load_relaxed(&p->picks_left) == 0;
 }
 
-/* Take a successor that can be switched to at once; NULL: none, or a slow pick is due. */
-static inline __attribute__((always_inline)) struct g *runq_pick(struct p *p)
+/* g, if it can be switched to at once. One that is still switching out elsewhere is put back, never waited
+ * for here. */
+static inline __attribute__((always_inline)) struct g *runq_settled(struct m *m, struct g *g)
 {
-    uint32_t tick = atomic_load_relaxed(&p->tick) + 1;
-    if (unlikely((int32_t)(tick - atomic_load_relaxed(&p->slow_tick)) >= 0))
-        return NULL;
-    atomic_store_relaxed(&p->tick, tick);
+    return g && unlikely(atomic_load_acquire(&g->on_cpu)) ? runq_refuse(m, g) : g;
+}
+
+/* Take a successor that can be switched to at once; NULL: none, or only find_runnable can tell. */
+static inline __attribute__((always_inline)) struct g *runq_pick(struct m *m)
+{
+    struct p *p = m->p;
+    uint32_t left = atomic_load_relaxed(&p->picks_left);
+    if (unlikely(left == 0))
+        return pick_slowly(m);
+    atomic_store_relaxed(&p->picks_left, left - 1);
     struct g *g = runq_take_next(p);
-    if (!g)
-        g = runq_take_queued(p);
-    if (g && unlikely(atomic_load_acquire(&g->on_cpu))) {
-        runq_push_tail(p, g); /* still switching out elsewhere: never wait for it here */
-        return NULL;
+    return runq_settled(m, g ? g : runq_take_queued(p));
+}
+
+/* The same, with `from` to the tail if there is one. */
+static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m, struct g *from)
+{
+    struct p *p = m->p;
+    uint32_t left = atomic_load_relaxed(&p->picks_left);
+    if (likely(left != 0 && !atomic_load_relaxed(&p->next))) {
+        atomic_store_relaxed(&p->picks_left, left - 1);
+        struct g *g = runq_settled(m, runq_take_queued(p));
+        if (g)
+            deque_push_after_pop(&p->runq, from);
+        return g;
     }
+    struct g *g = runq_pick(m);
+    if (g)
+        runq_push_tail(p, from);
     return g;
 }
 

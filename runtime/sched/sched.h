@@ -67,7 +67,17 @@ static inline uint32_t waiter_name(const struct waiter *w)
 {
     return w ? w->name : 0;
 }
-struct waiter *waiter_by_name(uint32_t name);
+#define WAITER_CHUNK_BITS 16
+#define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
+extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
+
+static inline struct waiter *waiter_by_name(uint32_t name)
+{
+    if (!name)
+        return NULL;
+    struct waiter **chunk = atomic_load_acquire(&waiter_chunks[name >> WAITER_CHUNK_BITS]);
+    return chunk[name % WAITER_CHUNK_SIZE];
+}
 
 /* Whether its wait is over already, by a deadline or the end of a run: it is to be dropped. */
 static inline bool waiter_is_dead(struct waiter *w)
@@ -115,7 +125,19 @@ _Noreturn void sched_exit(void);
 
 /* "fatal error: TEXT" on stderr, status 2. */
 _Noreturn void sched_fatal(const char *text);
-_Noreturn void sched_die(const char *report);
+_Noreturn void sched_die(const char *text);
+
+/* The same in pieces. Between begin and end no other thread reports. Async-signal-safe. */
+void sched_report_begin(void);
+void sched_report(const char *text);
+_Noreturn void sched_report_end(void);
+
+/* The frames that a fault interrupted, innermost first, given to out line by line; in its handler. Defined
+ * by the fail room: a hook that is set when the library is linked, as a fault may need it at any
+ * time. Should it fault in turn, sched_trace_faulted doesn't return but goes on where it can. */
+struct os_fault;
+void sched_trace_fault(const struct os_fault *fault, void (*out)(const char *text));
+void sched_trace_faulted(void);
 
 /* Timers, which live above the scheduler: what it needs from them. Installed by the time room. */
 struct sched_timer_ops {

@@ -9,19 +9,16 @@ SANITIZE_OWNER_DATA_BEGIN
 
 /* ---- names: a table in chunks, made as it grows, kept until the process ends ---- */
 
-#define CHUNK_BITS 16
-#define CHUNK_SIZE (UINT32_C(1) << CHUNK_BITS)
-
-static _Atomic(struct waiter **) chunks[UINT32_C(1) << (32 - CHUNK_BITS)];
+_Atomic(struct waiter **) waiter_chunks[UINT32_C(1) << (32 - WAITER_CHUNK_BITS)];
 static _Atomic(uint32_t) names; /* given so far */
 
 static struct waiter **chunk_of(uint32_t name)
 {
-    _Atomic(struct waiter **) *slot = &chunks[name >> CHUNK_BITS];
+    _Atomic(struct waiter **) *slot = &waiter_chunks[name >> WAITER_CHUNK_BITS];
     struct waiter **chunk = atomic_load_acquire(slot);
     if (likely(chunk))
         return chunk;
-    struct waiter **fresh = alloc_zeroed(CACHE_LINE, CHUNK_SIZE * sizeof *fresh);
+    struct waiter **fresh = alloc_zeroed(CACHE_LINE, WAITER_CHUNK_SIZE * sizeof *fresh);
     if (!fresh)
         return NULL;
     if (atomic_cas_acq_rel(slot, &chunk, fresh))
@@ -37,14 +34,9 @@ int waiter_register(struct waiter *w)
     struct waiter **chunk = name ? chunk_of(name) : NULL;
     if (!chunk)
         return -ENOMEM;
-    chunk[name % CHUNK_SIZE] = w; /* seen by whoever has got the name from w's publication */
+    chunk[name % WAITER_CHUNK_SIZE] = w; /* seen by whoever has got the name from w's publication */
     w->name = name;
     return 0;
-}
-
-struct waiter *waiter_by_name(uint32_t name)
-{
-    return name ? atomic_load_acquire(&chunks[name >> CHUNK_BITS])[name % CHUNK_SIZE] : NULL;
 }
 
 /* ---- records of their own ---- */

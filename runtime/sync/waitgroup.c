@@ -65,34 +65,42 @@ static inline bool taken(struct waiter *w)
 
 /* Wake all of a list that was taken. Several go to the tail, the last to come first: a WaitGroup promises no
  * order, and turning a list of a million round costs a pass over all of it. */
-static void serve(struct waiter *w)
+static __attribute__((noinline)) void serve_many(struct waiter *w)
 {
-    bool alone = !w->next;
     while (w) {
         struct waiter *next = w->next; /* w is its owner's once it is woken */
         if (taken(w)) {
             w->result = RESULT_ZERO;
             w->unlink = NULL; /* it is in no list, and the object may be gone */
-            if (alone)
-                waiter_wake(w);
-            else
-                waiter_wake_in_order(w);
+            waiter_wake_in_order(w);
         }
         w = next;
     }
 }
 
+static inline void serve(struct waiter *w)
+{
+    if (w->next) {
+        serve_many(w);
+    } else if (taken(w)) {
+        w->result = RESULT_ZERO;
+        w->unlink = NULL;
+        waiter_wake(w);
+    }
+}
+
+/* Too large a count is negative, as in Go. */
 void weft_waitgroup_add(weft_waitgroup *wg, int delta)
 {
-    uint64_t state = atomic_load_relaxed(state_of(wg));
-    int64_t count;
+    uint64_t state = atomic_load_relaxed(state_of(wg)), after;
     do {
-        count = (int64_t)count_of(state) + delta;
-        if (unlikely(count < 0 || count > INT32_MAX))
-            weft_panic("sync: negative WaitGroup counter"); /* too large: it wraps, in Go */
-    } while (!atomic_cas_acq_rel(state_of(wg), &state,
-                                 count ? (uint64_t)count << 32 | (uint32_t)state : 0));
-    if (count == 0 && (uint32_t)state)
+        after = state + ((uint64_t)(uint32_t)delta << 32);
+        if (unlikely((int64_t)after < 0))
+            weft_panic("sync: negative WaitGroup counter");
+        if (count_of(after) == 0)
+            after = 0;
+    } while (!atomic_cas_acq_rel(state_of(wg), &state, after));
+    if (after == 0 && (uint32_t)state)
         serve(newest_of(state));
 }
 

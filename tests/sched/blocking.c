@@ -351,6 +351,36 @@ TEST(a_hundred_block_at_once)
     run_both(hundred_blocked);
 }
 
+static void read_one(void *arg)
+{
+    (void)arg;
+    weft_blocking(read_byte, NULL);
+    atomic_fetch_add(&counted, 1);
+}
+
+static void thousands_blocked(void *arg)
+{
+    int n = *(int *)arg;
+    for (int i = 0; i < n; i++)
+        CHECK_EQ(weft_waitgroup_go(&all, read_one, NULL), 0);
+    TEST_UNTIL(test_stats().in_blocking == (uint64_t)n);
+    CHECK_GE(test_stats().threads, n);
+    for (int i = 0; i < n; i++)
+        write_byte((void *)'m');
+    weft_waitgroup_wait(&all);
+    CHECK_EQ(atomic_load(&counted), n);
+}
+
+TEST(thousands_block_at_once)
+{
+    /* Goal: 10 000 functions block at once (WEFT_TEST_MILLION, else fewer), each on its thread, and all
+     * come back. */
+    int n = getenv("WEFT_TEST_MILLION") ? 10000 : 400;
+    reset();
+    CHECK_EQ(test_run(thousands_blocked, &n), 0);
+    close_pipe();
+}
+
 static void *return_arg(void *arg)
 {
     return arg;

@@ -232,6 +232,42 @@ TEST(an_abandoned_read_uses_up_no_slots)
     close_pipe();
 }
 
+enum { BLOCKED_A_RUN = 40 };
+
+static void leave_many_blocked(void *arg)
+{
+    for (int i = 0; i < BLOCKED_A_RUN; i++)
+        CHECK_EQ(weft_go(blocks, arg), 0);
+    TEST_UNTIL(test_stats().in_blocking == BLOCKED_A_RUN);
+}
+
+static void release_readers(int n)
+{
+    int before = atomic_load(&reads_returned);
+    for (int i = 0; i < n; i++)
+        CHECK_EQ(write(pipe_fds[1], "x", 1), 1);
+    TEST_UNTIL(atomic_load(&reads_returned) == before + n);
+}
+
+TEST(slots_beside_living_orphans_are_used_again)
+{
+    /* Goal: runs may go on for ever beside abandoned reads. The story: slots of threads were given back
+     * only from the top down to the newest orphan, so runs that each left one used them up, and
+     * weft_run hung. Method: each run abandons 40 reads, one more than return; in the test build 20 runs
+     * need more threads than there are slots. */
+    enum { RUNS = 20 };
+    int threads = threads_at_rest();
+    open_pipe();
+    for (int i = 0; i < RUNS; i++) {
+        CHECK_EQ(test_run(leave_many_blocked, NULL), 0);
+        release_readers(BLOCKED_A_RUN - 1);
+        until_threads(threads + i + 1);
+    }
+    release_readers(RUNS);
+    until_threads(threads);
+    close_pipe();
+}
+
 static void *blocks_shortly(void *arg)
 {
     struct timespec pause = {.tv_nsec = 10 * TEST_MS - (intptr_t)arg};
