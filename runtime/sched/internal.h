@@ -230,6 +230,8 @@ static inline bool m_is_orphan(struct m *m)
 
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
+/* The same for one that must not be seen before what led to it. */
+#define counter_add_release(c, n) atomic_store_release((c), atomic_load_relaxed(c) + (n))
 
 /* injection.c */
 void injection_push(struct g *g);

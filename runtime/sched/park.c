@@ -232,7 +232,8 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     struct m *m = m_self();
     struct p *p = m->p;
     struct g *g = m->g;
-    counter_add(&p->ended, 1);
+    counter_add_release(&p->ended,
+                        1); /* pairs with the acquire in sched_alive(): started is seen too */
     m->fp_control = arch_fp_control();
     if (unlikely(g == sched.main_g)) {
         sched.main_g = NULL; /* weft_goexit in main: the others go on */
