@@ -16,11 +16,6 @@ struct sched sched;
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + os_page() - 1) & ~(os_page() - 1);
-}
-
 /* maxprocs by config, environment or machine; 0: bad. */
 static unsigned choose_procs(int configured)
 {
@@ -118,7 +113,7 @@ static int check_config(const weft_config *config)
     if (config->maxprocs < 0 || config->stop_ns < 0)
         return -EINVAL;
     if (config->stack_size &&
-        (whole_pages(config->stack_size) < STACK_BYTES_MIN || config->stack_size > STACK_BYTES_MAX))
+        (config->stack_size < STACK_BYTES_MIN || config->stack_size > STACK_BYTES_MAX))
         return -EINVAL;
     return 0;
 }
@@ -141,7 +136,7 @@ static int set_up(const weft_config *config)
     sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= sched.procs);
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-    set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
+    set_stack_bytes(os_stack_bytes(config->stack_size ? config->stack_size : STACK_BYTES_DEFAULT));
     rc = make_ps(sched.procs);
     if (rc)
         return rc;
