@@ -184,7 +184,11 @@ static struct g *take_any(struct m *m)
     atomic_store_relaxed(&p->slow_tick, tick + SLOW_PICK_EVERY);
     run_due_timers(m);
     injection_take(p);
-    struct g *g = take_local(p, slow);
+    /* Not twice running: when everybody arms timers each pick is a slow one, and `next` would starve. */
+    bool queue_first = slow && p->queue_first_tick != tick - 1;
+    if (queue_first)
+        p->queue_first_tick = tick;
+    struct g *g = take_local(p, queue_first);
     if (!g)
         judge_pause(m);
     if (!g)

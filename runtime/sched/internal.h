@@ -106,6 +106,7 @@ struct p {
     _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
     _Atomic(int64_t) timers;
     int64_t last_wake;              /* the holder's */
+    uint32_t queue_first_tick;      /* likewise: when the queue last went before `next` */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
 
     struct deque runq;
