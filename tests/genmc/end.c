@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * end.c - the end of a run against an M in a blocking section: the section ends just when the run's end has
  * lost patience. Either the M is back in time, and leaves; or it is an orphan, touches nothing of the run
- * any more, and is taken in, with what it left, when it is gone.
+ * any more, and is taken in when it is gone.
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
- * bug: an M may be an orphan before it has let its P go | runtime/sched/blocking.c | s/m_moves(m, M_RUNNING, M_ENTERING)/m_moves(m, M_RUNNING, M_CALLING)/
+ * bug: an M may be an orphan before it has let its P go | runtime/sched/blocking.c | s/^    section_open(m);//; s/^    if (p_left_wanted(p))/    section_open(m); if (p_left_wanted(p))/
  * bug: the run's end looks at the state and then sets it | runtime/sched/end.c | /^static bool make_orphan/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
  * bug: an orphan is buried before it is gone | runtime/sched/end.c | s/== M_GONE)/>= M_ORPHAN)/ */
 #include "model.h"
@@ -20,7 +20,10 @@ _Thread_local struct m *tls_m; /* model_m stands for it */
 
 static struct p p;
 static struct g g;
-static struct blocking_call call;
+static struct {
+    uintptr_t frame;
+    char top[1];
+} stack;
 static struct m m;
 static int error;
 static _Atomic(uint32_t) thread_ended;
@@ -50,6 +53,11 @@ void os_thread_name(const char *name)
 int os_thread_slack(int ns)
 {
     return ns;
+}
+
+os_thread os_thread_self(void)
+{
+    return pthread_self();
 }
 
 void os_thread_detach(os_thread thread)
@@ -84,26 +92,32 @@ void qsbr_unregister(void) {}
 void qsbr_offline(void) {}
 void qsbr_online(void) {}
 
-/* The idle bit, which is all of idle.c that matters here. */
-static _Atomic(uint32_t) p_idle;
-
-void m_drop_p(struct m *dropper)
+/* What idle.c does that matters here. */
+void section_open(struct m *enters)
 {
-    dropper->p = NULL;
-    REQUIRE(atomic_swap_acq_rel(&p_idle, 1) == 0);
+    struct p *let_go = enters->p;
+    enters->p = NULL;
+    atomic_store_release(&let_go->section, enters->index + 1);
+}
+
+bool section_close(struct m *returns, struct p *was)
+{
+    uint32_t mine = returns->index + 1;
+    if (!atomic_cas_acq_rel(&was->section, &mine, 0))
+        return false;
+    returns->p = was;
+    return true;
+}
+
+bool p_left_wanted(struct p *let_go)
+{
+    (void)let_go;
+    return false;
 }
 
 bool m_take_p(struct m *taker, struct p *prefer)
 {
-    if (!atomic_swap_acq_rel(&p_idle, 0))
-        return false;
-    taker->p = prefer;
-    return true;
-}
-
-bool m_give_p_away(struct m *giver)
-{
-    m_drop_p(giver);
+    (void)taker, (void)prefer;
     return false;
 }
 
@@ -133,22 +147,46 @@ void stack_unmap(struct stack *s)
 struct g *find_runnable(struct m *here)
 {
     if (atomic_load_relaxed(&g.on_cpu) == 0) {
-        atomic_store_relaxed(&g.on_cpu, 1);
+        atomic_store_relaxed(&g.on_cpu, ON_CPU);
         return &g;
     }
     AWAIT(m_is_orphan(here) || (atomic_load_acquire(&sched.word) & WORD_STOP));
     return NULL;
 }
 
-void sched_run_g(struct m *here, struct g *to)
+/* From the goroutine's stack for good. */
+_Noreturn void sched_abandon(void)
 {
-    here->p->id_next++; /* plain: a P with two holders is a race */
-    here->call = to->id++ == 0 ? &call : NULL;
+    struct m *here = m_self();
+    here->g = NULL;
+    arch_jump(&here->ctx, here);
+}
+
+void sched_switch_to_loop(struct m *here, struct g *from, struct g *prev)
+{
+    (void)here, (void)from, (void)prev;
+    sched_abandon();
 }
 
 static void *section(void *arg)
 {
     return arg;
+}
+
+static void body(void *arg)
+{
+    struct m *here = arg;
+    here->p->id_next++; /* plain: a P with two holders is a race */
+    weft_blocking(section, NULL);
+    here->p->id_next++;
+    sched_abandon();
+}
+
+void sched_run_g(struct m *here, struct g *to)
+{
+    here->g = to;
+    arch_context_init(&to->ctx, stack.top, body);
+    arch_switch(&here->ctx, &to->ctx, here);
 }
 
 static void *thread(void *arg)
@@ -161,9 +199,9 @@ static void *thread(void *arg)
 
 int main(void)
 {
-    sched.procs = 1;
+    atomic_store_relaxed(&sched.procs, 1);
+    atomic_store_relaxed(&sched.ps_made, 1);
     sched.ps[0] = &p;
-    call = (struct blocking_call){.fn = section, .g = &g};
     m.p = &p;
     atomic_store_relaxed(&m.state, M_RUNNING);
     atomic_store_relaxed(&sched.ms[0], &m);
@@ -173,17 +211,18 @@ int main(void)
     pthread_t t = go(thread, &m);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
     do /* await_ms() */
-        AWAIT(atomic_load_acquire(&m.state) > M_ENTERING);
+        AWAIT(atomic_load_acquire(&m.state) != M_RUNNING);
     while (settle_ms(1) == 1);
     if (sched.ps[0] == &p)
         p.id_next = 10; /* it is the next run's */
+    atomic_store_relaxed(&p.section, 0);
     if (sched.orphans) {
         bury_orphans(); /* at the end of this run, if it is gone */
         AWAIT(!sched.orphans || atomic_load_acquire(&m.state) == M_GONE);
         bury_orphans(); /* or at the end of a later one */
     }
     REQUIRE(atomic_load_relaxed(&m.state) == M_FREE);
-    m.call = NULL; /* as m_init() for another thread */
+    m.g = NULL; /* as m_init() for another thread */
     m.p = NULL;
     m.sightings_made = 1;
     join(t);
