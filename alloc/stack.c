@@ -224,7 +224,7 @@ int stack_reserve(struct stack_class *class, struct stack_cache *cache)
 
 struct stack *stack_get_sized(size_t bytes)
 {
-    bytes = (bytes + os_page() - 1) & ~(os_page() - 1);
+    bytes = os_stack_bytes(bytes);
     char *low = stack_map(bytes);
     if (!low)
         return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * arch.h - what the rest of weft may know of the processor. Each port gives, in its own folder:
+ * arch.h - what the rest of weft may know of the processor. Each port gives, in its own folder
+ * (docs/porting.md says it at more length):
  *
  *   struct arch_context                 where a stopped flow of control goes on: sp, pc, fp
  *   arch_context_init(ctx, top, fn)     a context that calls fn(pass) at the top of a stack
@@ -7,12 +8,14 @@
  *   arch_jump(to, pass)                 go on at `to`, never come back
  *   arch_restart(top, fn, pass)         drop all frames of this stack and call fn(pass) at its top
  *   arch_call_on(sp, fn, arg)           call fn on another stack, below sp - ARCH_RED_ZONE
- *   arch_fp_save(&word), arch_set_fp_control(word)   the rounding mode's control word
+ *   arch_fp_save(&word), arch_set_fp_control(word)   the rounding mode's control word, 16 bits
  *   arch_relax()                        a pause in a spin loop
  *   arch_fence_full()                   a store-load fence
+ *   arch_fence_after_rmw()              the same right after an RMW, which may have done it already
+ *   ARCH_TLS_LOAD(var)                  a thread-local pointer, read afresh
  *
- * Not saved by a switch: the argument and scratch registers, vector registers (all scratch in the
- * C calling conventions that we port to), mxcsr's exception flags. */
+ * Not saved by a switch: what the C calling convention leaves to the caller, the floating-point exception
+ * flags, and such controls as the port names. */
 #ifndef WEFT_ARCH_ARCH_H
 #define WEFT_ARCH_ARCH_H
 
@@ -41,8 +44,10 @@
 SANITIZE_OWNER_DATA_BEGIN
 #if defined(__x86_64__)
 #include "arch/x86_64/context.h"
+#elif defined(__aarch64__)
+#include "arch/aarch64/context.h"
 #else
-#error "weft has no port to this processor yet: see arch/arch.h for what one has to give"
+#error "weft has no port to this processor yet: docs/porting.md says what one has to give"
 #endif
 SANITIZE_OWNER_DATA_END
 

@@ -43,6 +43,9 @@ void os_unmap(void *p, size_t bytes);
 void os_discard(void *p,
                 size_t bytes); /* the kernel takes the memory back; it reads as zeros again */
 size_t os_page(void);
+/* How much a stack of so many bytes takes: whole pages, the guard's included, and at least as much beside it
+ * as pages of 4 KiB leave. */
+size_t os_stack_bytes(size_t bytes);
 size_t os_stack_limit(void); /* RLIMIT_STACK in bytes, 64 MiB where unlimited */
 
 /* Make [p, p + bytes) fault. -ENOMEM when the kernel won't. */

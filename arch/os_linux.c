@@ -196,9 +196,29 @@ void os_discard(void *p, size_t bytes)
     madvise(p, bytes, MADV_DONTNEED);
 }
 
+/* In the test build $WEFT_PAGE is taken for it, if it is larger than the machine's. */
 size_t os_page(void)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    static _Atomic(size_t) page;
+    size_t bytes = atomic_load_relaxed(&page);
+    if (likely(bytes))
+        return bytes;
+    bytes = (size_t)sysconf(_SC_PAGESIZE);
+#ifdef WEFT_TEST_BUILD
+    const char *text = getenv("WEFT_PAGE");
+    size_t wanted = text ? strtoul(text, NULL, 10) : 0;
+    bytes = wanted > bytes ? wanted : bytes;
+#endif
+    atomic_store_relaxed(&page, bytes);
+    return bytes;
+}
+
+#define PAGE_MIN ((size_t)4096)
+
+size_t os_stack_bytes(size_t bytes)
+{
+    size_t page = os_page(), usable = bytes > 2 * PAGE_MIN ? bytes - PAGE_MIN : PAGE_MIN;
+    return ((usable + page - 1) & ~(page - 1)) + page;
 }
 
 size_t os_stack_limit(void)
@@ -211,10 +231,18 @@ size_t os_stack_limit(void)
 
 static _Atomic(int) guard_kind; /* 0: not tried, 1: MADV_GUARD_INSTALL, 2: mprotect */
 
+/* An emulator of the kernel (qemu-user) says yes to any advice, and does nothing. */
+static bool takes_any_advice(void *p, size_t bytes)
+{
+    return !madvise(p, bytes, INT_MAX);
+}
+
 int os_guard(void *p, size_t bytes)
 {
     if (os_fails(FAIL_GUARD))
         return -ENOMEM;
+    if (atomic_load_relaxed(&guard_kind) == 0 && takes_any_advice(p, bytes))
+        atomic_store_relaxed(&guard_kind, 2);
     if (atomic_load_relaxed(&guard_kind) != 2) {
         if (!madvise(p, bytes, MADV_GUARD_INSTALL)) {
             atomic_store_relaxed(&guard_kind, 1);

@@ -104,6 +104,13 @@ static double cycle_counter(int n)
         __asm__ volatile("" ::"r"(cycles));
     }
     return now_ns() - begin;
+#elif defined(__aarch64__)
+    double begin = now_ns();
+    for (int i = 0; i < n; i++) {
+        uint64_t cycles;
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(cycles));
+    }
+    return now_ns() - begin;
 #else
     (void)n;
     return -1;
@@ -324,7 +331,7 @@ int machine_main(void)
     print_cost("locked RMW", median_of(locked_rmw, 1000000));
     print_cost("CAS", median_of(compare_exchange, 1000000));
     print_cost("store + full fence", median_of(store_fence, 1000000));
-    print_cost("cycle counter (rdtsc)", median_of(cycle_counter, 1000000));
+    print_cost("cycle counter", median_of(cycle_counter, 1000000));
     print_cost("clock_gettime", median_of(clock_read, 200000));
     print_cost("system call (getppid)", median_of(system_call, 100000));
     print_cost("cache line there and back", median_of(line_round_trip, 50000));

@@ -25,6 +25,7 @@ asan     | clang | -        | 4  | -Dbuildtype=debugoptimized -Dtest_build=true 
 tsan     | clang | tsan     | 8  | -Dbuildtype=debugoptimized -Dtest_build=true -Dbench=disabled -Db_sanitize=thread -Db_lundef=false
 valgrind | gcc   | valgrind | 20 | -Dbuildtype=debugoptimized -Dtest_build=true -Dbench=disabled -Dvalgrind=true
 lto      | gcc   | quick    | 1  | -Dbuildtype=release -Dwerror=true -Db_lto=true
+aarch64  | cross | emulated | 4  | -Dbuildtype=release -Dwerror=true -Dbench=disabled
 '
 
 # name | when | command
@@ -69,11 +70,18 @@ add_failure() {
 }
 
 # configure_and_build NAME COMPILER OPTION...
-# A directory whose options have changed, or whose setup failed, is made anew.
+# A directory whose options have changed, or whose setup failed, is made anew. Compiler "cross": NAME is the
+# processor, whose programs qemu runs.
 configure_and_build() {
     local name=$1 compiler=$2 dir=build/$1 cc=gcc cxx=g++
     shift 2
-    [ "$compiler" = clang ] && cc=clang-19 cxx=clang++-19
+    case $compiler in
+        clang) cc=clang-19 cxx=clang++-19 ;;
+        cross)
+            scripts/sysroot.sh arm64 build/sysroot-arm64 >"build/$name.log" 2>&1 || return 1
+            set -- --cross-file build/sysroot-arm64.ini --cross-file "scripts/cross/$name.ini" "$@"
+            ;;
+    esac
     if [ "$(cat "$dir/configured" 2>/dev/null)" != "$cc $*" ]; then
         rm -rf "$dir"
         CC=$cc CXX=$cxx meson setup "$dir" "$@" >"build/$name.log" 2>&1 || return 1
@@ -103,10 +111,8 @@ run_configuration() {
     fi
 
     [ "$suite" = - ] || args+=(--suite "$suite")
-    if [ "$name" = valgrind ]; then
-        args+=(--wrapper "$valgrind")
-        export WEFT_TEST_QUICK=1
-    fi
+    [ "$name" != valgrind ] || args+=(--wrapper "$valgrind")
+    case $name in valgrind | aarch64) export WEFT_TEST_QUICK=1 ;; esac
     if [ -n "$pattern" ]; then
         mapfile -t names < <(matching_tests "$dir")
         [ -n "${names[*]}" ] || return 0

@@ -139,10 +139,23 @@ TEST_UNUSED static bool test_valgrind(void)
     return preload && strstr(preload, "vgpreload");
 }
 
+/* In a cross build meson names the emulator (qemu-user) that programs run under. */
+static const char *test_emulator(void)
+{
+    const char *wrapper = getenv("MESON_EXE_WRAPPER");
+    return wrapper && *wrapper ? wrapper : NULL;
+}
+
 /* Memory use says nothing here, and everything is slow. */
 TEST_UNUSED static bool test_instrumented(void)
 {
     return TEST_ASAN || TEST_TSAN || test_valgrind();
+}
+
+/* Resident memory is what the program uses: no tool or emulator has a share in it. */
+TEST_UNUSED static bool test_rss_tells(void)
+{
+    return !test_instrumented() && !test_emulator();
 }
 
 /* How many times slower than a release build this may be. */
@@ -335,7 +348,7 @@ _Noreturn TEST_UNUSED static void test_stuck(const char *file, int line, const c
 
 TEST_UNUSED static int64_t test_patience(void)
 {
-    return test_now() + 30000 * TEST_MS * (test_slowness() > 1 ? 3 : 1);
+    return test_now() + 30000 * TEST_MS * (test_slowness() > 1 || test_emulator() ? 3 : 1);
 }
 
 /* Give way (on a foreign thread: to other threads) until cond holds; ends the program after 30 s. */
@@ -460,8 +473,18 @@ TEST_UNUSED static void test_spawn_file(const char *file, const char *name,
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
-    char *argv[] = {(char *)file, (char *)"--child", (char *)name, NULL};
-    REQUIRE(posix_spawn(&pid, file, &actions, NULL, argv, environ) == 0);
+    char emulator[4096], *argv[16], **end = argv;
+    snprintf(emulator, sizeof(emulator), "%s", test_emulator() ? test_emulator() : "");
+    for (char *rest, *word = strtok_r(emulator, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        REQUIRE(end - argv < (ptrdiff_t)TEST_COUNT_OF(argv) - 4);
+        *end++ = word;
+    }
+    *end++ = (char *)file;
+    *end++ = (char *)"--child";
+    *end++ = (char *)name;
+    *end = NULL;
+    REQUIRE(posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     close(err[1]);

@@ -12,7 +12,8 @@ typedef struct weft_config {
     int maxprocs;         /* how many goroutines run at once; default $WEFT_MAXPROCS, else the CPUs
                              that the affinity mask and the cgroup quota allow */
     size_t stack_size;    /* address space of a goroutine's stack in bytes, its guard page included;
-                             default 64 KiB; rounded up to pages */
+                             16 KiB to 1 GiB, default 64 KiB; rounded up to pages, and where
+                             these exceed 4 KiB enlarged by what the guard takes more */
     const char *topology; /* for tests: an hwloc synthetic description or XML file to lay processors
                              by; default $WEFT_TOPOLOGY, else the machine (docs/topology.md) */
     int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs

@@ -26,7 +26,7 @@ WEFT_API void weft_waitgroup_done(weft_waitgroup *wg);
 WEFT_API void weft_waitgroup_wait(weft_waitgroup *wg);
 
 /* As wait, but not beyond a deadline (a value of weft_now()): 0, -ETIMEDOUT, or -ENOMEM. A count that is
- * zero already gives 0 whatever the deadline. */
+ * zero already gives 0 whatever the deadline. Past it this is a weft_yield. */
 WEFT_API int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline);
 
 /* Add one, run fn(arg) in a goroutine, and be done when it ends, in whatever way (Go: WaitGroup.Go).

@@ -91,8 +91,10 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     atomic_store_relaxed(&m->calling, g);
     m->g = NULL;
     section_open(m);
-    if (!m_moves(m, M_RUNNING, M_CALLING)) /* also the fence of [WAKE-2] */
+    if (!m_moves(m, M_RUNNING, M_CALLING)) { /* also the fence of [WAKE-2] */
+        section_close(m, p);                 /* a later run's count of idle Ps must not keep it */
         sched_abandon();
+    }
     if (p_left_wanted(p))
         topology_unbind(m);
 

@@ -12,6 +12,7 @@ static void in_child(void)
     struct m *m = m_self();
     if (!m)
         return;
+    m->bound = -2; /* somebody may just be changing it */
     topology_unbind(m);
     os_thread_set_slack(slack);
 }

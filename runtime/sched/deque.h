@@ -112,7 +112,7 @@ static inline __attribute__((always_inline)) void *deque_pop_unshared(struct deq
 {
     struct deque_array *a = atomic_load_relaxed(&d->array);
     void *x = atomic_load_relaxed(&a->slots[head & a->mask]);
-    atomic_store_relaxed(&d->head, head + 1);
+    atomic_store_release(&d->head, head + 1); /* after the tail, for deque_size() elsewhere */
     return x;
 }
 

@@ -177,13 +177,17 @@ static struct g *take_local(struct p *p, bool queue_first)
     return g;
 }
 
-/* Begin a new round of picks. Whether the last one was used up. */
+/* Begin a new round of picks, or go on with one that p_look_soon() has interrupted. Whether the last one is
+ * used up. */
 static bool round_begin(struct p *p)
 {
-    bool slow = atomic_load_relaxed(&p->picks_left) == 0;
+    uint32_t put_off = p->picks_put_off;
+    bool used_up = atomic_load_relaxed(&p->picks_left) == 0 && put_off == 0;
+    p->picks_put_off = 0;
     atomic_store_relaxed(&p->rounds, atomic_load_relaxed(&p->rounds) + 1);
-    atomic_store_release(&p->picks_left, SLOW_PICK_EVERY); /* pairs with p_picks() */
-    return slow;
+    atomic_store_release(&p->picks_left,
+                         put_off > 1 ? put_off - 1 : SLOW_PICK_EVERY); /* pairs with p_picks() */
+    return used_up || put_off == 1;
 }
 
 static struct g *take_any(struct m *m)
@@ -218,8 +222,11 @@ struct g *runq_refuse(struct m *m, struct g *g)
 struct g *pick_slowly(struct m *m)
 {
     struct p *p = m->p;
-    if ((atomic_load_relaxed(&m->asked) & (ASKED_TO_STOP | ASKED_TO_SHARE)) ||
-        atomic_load_relaxed(&sched.injected) || m->locked_g || p_is_retiring(p))
+    if (unlikely(atomic_load_relaxed(&m->asked))) {
+        p_look_soon(p); /* find_runnable sees to it, whatever it is */
+        return NULL;
+    }
+    if (atomic_load_relaxed(&sched.injected) || m->locked_g || p_is_retiring(p))
         return NULL;
     int64_t earliest = timers_earliest();
     if (earliest != OS_FOREVER) {
@@ -229,12 +236,8 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
-    struct g *g = runq_settled(m, take_local(p, true));
-    if (g) {
-        qsbr_quiescent();
-        round_begin(p);
-    }
-    return g;
+    qsbr_quiescent();
+    return runq_settled(m, take_local(p, round_begin(p)));
 }
 
 /* Spinning is for catching work sooner than a futex would: only while some other M runs goroutines,
@@ -309,7 +312,8 @@ struct g *find_runnable(struct m *m)
             alloc_bind(NULL);
             m->p = NULL;
         }
-        if (unlikely(m->p && (atomic_load_relaxed(&m->asked) & ASKED_TO_SHARE)))
+        if (unlikely(atomic_load_relaxed(&m->asked)) &&
+            (atomic_and_acq_rel(&m->asked, ASKED_TO_STOP) & ASKED_TO_SHARE) && m->p)
             p_share(m->p);
         if (unlikely(m->ends)) {
             m_give_p_away(m);

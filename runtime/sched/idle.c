@@ -208,7 +208,8 @@ static struct m *idle_m_claim(struct m *prefer)
         return prefer;
     unsigned words = (atomic_load_acquire(&sched.ms_made) + 63) / 64;
     for (unsigned i = 0; i < words; i++) {
-        for (uint64_t bits; (bits = atomic_load_relaxed(&sched.idle_ms[i]));) {
+        /* Acquire pairs with idle_m_add: the slot of ms is filled in. */
+        for (uint64_t bits; (bits = atomic_load_acquire(&sched.idle_ms[i]));) {
             struct m *m = atomic_load_acquire(&sched.ms[i * 64 + (unsigned)__builtin_ctzll(bits)]);
             if (idle_m_remove(m))
                 return m;
@@ -250,6 +251,7 @@ int wake_one(struct p *waker, struct p *prefer)
             break;
         /* Whoever pushed meanwhile relied on the spinner that we announced. */
         atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
+        atomic_fence_after_rmw(); /* [WAKE-2] */
         if (!work_queued())
             return 0;
     }

@@ -120,7 +120,8 @@ struct p {
     _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
     _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
     _Atomic(int64_t) timers;
-    int64_t last_wake;              /* the holder's */
+    int64_t last_wake;      /* the holder's */
+    uint32_t picks_put_off; /* likewise: what was left when a slow pick was called for early */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
     _Atomic(uint32_t) section;      /* see blocking.c */
 
@@ -290,8 +291,20 @@ static inline void p_slow_pick_soon(struct p *p)
     atomic_store_relaxed(&p->picks_left, 0);
 }
 
+/* The same by the holder, for other things than the queue's precedence, which comes when it would have come:
+ * where everybody arms timers each pick is a slow one, and `next` would starve. */
+static inline void p_look_soon(struct p *p)
+{
+    uint32_t left = atomic_load_relaxed(&p->picks_left);
+    if (left > 0)
+        p->picks_put_off = left;
+    atomic_store_relaxed(&p->picks_left, 0);
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
+/* The same for one that must not be seen before what led to it. */
+#define counter_add_release(c, n) atomic_store_release((c), atomic_load_relaxed(c) + (n))
 
 /* injection.c */
 void injection_push(struct g *g);

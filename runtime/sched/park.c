@@ -243,7 +243,8 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     struct m *m = m_self();
     struct p *p = m->p;
     struct g *g = m->g;
-    counter_add(&p->ended, 1);
+    counter_add_release(&p->ended,
+                        1); /* pairs with the acquire in sched_alive(): started is seen too */
     arch_fp_save(&m->fp_control);
     struct g *to = runq_pick(m);
     sanitize_release(&sched.main_stack);

@@ -16,11 +16,6 @@ struct sched sched;
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + os_page() - 1) & ~(os_page() - 1);
-}
-
 /* maxprocs by config, weft_maxprocs, environment or machine; 0: bad. */
 static unsigned choose_procs(int configured)
 {
@@ -85,6 +80,7 @@ void p_reset(struct p *p)
 {
     atomic_store_relaxed(&p->next, NULL);
     atomic_store_relaxed(&p->picks_left, SLOW_PICK_EVERY);
+    p->picks_put_off = 0;
     p->wake_skip = 0;
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
@@ -135,7 +131,7 @@ static int check_config(const weft_config *config)
     if (config->maxprocs < 0 || config->stop_ns < 0)
         return -EINVAL;
     if (config->stack_size &&
-        (whole_pages(config->stack_size) < STACK_BYTES_MIN || config->stack_size > STACK_BYTES_MAX))
+        (config->stack_size < STACK_BYTES_MIN || config->stack_size > STACK_BYTES_MAX))
         return -EINVAL;
     return 0;
 }
@@ -176,7 +172,7 @@ static int set_up(const weft_config *config)
     sched_may_spin(procs);
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-    set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
+    set_stack_bytes(os_stack_bytes(config->stack_size ? config->stack_size : STACK_BYTES_DEFAULT));
     rc = make_ps(procs);
     if (rc)
         return rc;
@@ -289,7 +285,7 @@ struct sched_timer_slot *sched_timer_slot_of(struct p *p)
 void sched_timer_armed(void)
 {
     struct p *p = p_self();
-    p_slow_pick_soon(p);
+    p_look_soon(p);
 }
 
 void sched_timer_count(int delta)

@@ -8,6 +8,9 @@
  * Only the holder fills `next`; thieves only empty it, by a CAS. With one P there are no thieves, and
  * the holder does without RMWs (P_SOLO).
  *
+ * With several Ps a displaced goroutine's way to the tail comes after the RMW: the look at idle Ps may come
+ * before it is seen, and then sysmon finds it (another fence would cost each weft_go 2.3 ns).
+ *
  * Cost: push_next 1 RMW, which is also the wake-up's full fence; push_tail 0; pick 1. Solo: 0, 0, 0. */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
@@ -113,7 +116,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick(struct m *m)
 {
     struct p *p = m->p;
     uint32_t left = atomic_load_relaxed(&p->picks_left);
-    if (unlikely(left == 0))
+    if (unlikely(left == 0 || atomic_load_relaxed(&m->asked)))
         return pick_slowly(m);
     atomic_store_relaxed(&p->picks_left, left - 1);
     struct g *g = runq_take_next(p);
@@ -125,7 +128,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m
 {
     struct p *p = m->p;
     uint32_t left = atomic_load_relaxed(&p->picks_left);
-    if (likely(left != 0 && !atomic_load_relaxed(&p->next))) {
+    if (likely(left != 0 && !atomic_load_relaxed(&p->next) && !atomic_load_relaxed(&m->asked))) {
         atomic_store_relaxed(&p->picks_left, left - 1);
         struct g *g = runq_settled(m, runq_take_queued(p));
         if (g)

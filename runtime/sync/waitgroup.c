@@ -195,8 +195,10 @@ int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
 {
     if (count_of(atomic_load_acquire(state_of(wg))) == 0)
         return 0;
-    if (deadline <= os_now())
-        return -ETIMEDOUT;
+    if (deadline <= os_now()) {
+        weft_yield(); /* who polls in a loop gives way all the same */
+        return count_of(atomic_load_acquire(state_of(wg))) == 0 ? 0 : -ETIMEDOUT;
+    }
     struct waiter *w = waiter_get();
     if (!w)
         return -ENOMEM;

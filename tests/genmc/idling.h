@@ -69,6 +69,11 @@ void os_futex_wake(_Atomic(uint32_t) *word, int n)
     (void)word, (void)n;
 }
 
+void topology_unbind(struct m *m)
+{
+    (void)m;
+}
+
 void alloc_bind(struct alloc_arena *arena)
 {
     (void)arena;
@@ -79,16 +84,24 @@ void topology_bind(struct m *m, struct p *here)
     (void)m, (void)here;
 }
 
+bool p_is_retiring(struct p *here)
+{
+    (void)here;
+    return false; /* maxprocs doesn't change */
+}
+
 void sysmon_poke(void) {}
 void qsbr_offline(void) {}
 void qsbr_online(void) {}
 void qsbr_quiescent(void) {}
 
-/* The last M, whose thread is there but waits for this (spare_m), can be started once. */
+/* The last M, whose thread is there but waits for this (spare_m), can be started once; then there are no
+ * more threads to be had. */
 int m_start(struct p *here, bool spinning, struct p *waker)
 {
     struct m *m = &ms[MS - 1];
-    REQUIRE(atomic_load_relaxed(&started) == 0);
+    if (atomic_load_acquire(&started))
+        return -ENOMEM;
     m->p = here;
     m->spinning = spinning;
     m->hunting = waker != NULL;
@@ -110,7 +123,7 @@ static void hold_p(struct m *m)
 static void ran(struct m *m, struct g *g)
 {
     hold_p(m);
-    REQUIRE(g->id == 1);
+    REQUIRE(g->id == 1 && g->arg != m); /* plain: what was written before is seen */
     g->id = 2;
     atomic_add_acq_rel(&found, 1);
 }
@@ -149,7 +162,8 @@ static void retire(struct deque_array *a)
 /* A run of that many Ps. All are held, nobody spins. */
 static void idling_init(unsigned procs)
 {
-    sched.procs = procs;
+    atomic_store_relaxed(&sched.procs, procs);
+    atomic_store_relaxed(&sched.ps_made, procs);
     sched.spin_allowed = true;
     sched.cpus = 0; /* but nobody starts to by himself */
     for (unsigned i = 0; i < procs; i++) {
@@ -169,6 +183,7 @@ static void idling_init(unsigned procs)
     for (unsigned i = 0; i < MS; i++) {
         ms[i].index = i;
         ms[i].sightings = sightings[i];
+        ms[i].sightings_made = PS;
         atomic_store_relaxed(&ms[i].state, M_RUNNING);
         atomic_store_relaxed(&sched.ms[i], &ms[i]);
     }

@@ -5,7 +5,7 @@
  * options: -check-liveness -disable-spin-assume
  * bug: who takes a P looks whether sysmon sleeps without a fence | runtime/sched/sysmon.c | /\[SYSMON-1\]/s/atomic_fence_after_rmw();//
  * bug: sysmon looks at the Ps without a fence | runtime/sched/sysmon.c | /\[SYSMON-2\]/s/atomic_fence_after_rmw();//
- * bug: sysmon does not look at the Ps again | runtime/sched/sysmon.c | s/if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs &&/if (/ */
+ * bug: sysmon does not look at the Ps again | runtime/sched/sysmon.c | s/if (all_idle() && /if (/ */
 #include "model.h"
 
 #include "runtime/sched/sysmon.c"

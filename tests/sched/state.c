@@ -7,9 +7,8 @@
 #include "../test.h"
 
 #include <fenv.h>
-#include <sys/syscall.h>
 
-#include "runtime/hooks.h"
+#include "pair.h"
 
 /* ---- the places that a compiler must not see through ---- */
 
@@ -24,12 +23,6 @@ static TEST_NO_TSAN TEST_NOINLINE void set_errno(int value)
 {
     __asm__ volatile("" ::: "memory");
     errno = value;
-}
-
-static TEST_NOINLINE int thread_now(void)
-{
-    __asm__ volatile("" ::: "memory");
-    return (int)syscall(SYS_gettid);
 }
 
 #if defined(__x86_64__)
@@ -128,37 +121,6 @@ static TEST_NOINLINE void set_flush_to_zero(bool on)
 
 /* ---- being moved ---- */
 
-/* A pair that sends each other to other threads: who opens the partner's gate and then parks is
- * followed on its own processor; who opens and then computes until the partner ran has it stolen. */
-struct pair {
-    weft_priv_gate gates[2];
-    atomic_int turn;
-};
-
-static struct pair pair;
-static weft_waitgroup all;
-static atomic_int moves;
-
-/* One step of the pair, for member `me`; every second time the partner must be moved away. */
-static TEST_NOINLINE void move(int me, int step)
-{
-    int turn = atomic_fetch_add(&pair.turn, 1) + 1;
-    weft_priv_gate_open(&pair.gates[!me]);
-    if (step % 2 && test_procs(2) > 1)
-        TEST_COMPUTE_UNTIL(atomic_load(&pair.turn) != turn);
-    weft_priv_gate_wait(&pair.gates[me]);
-}
-
-/* A pair that runs on two processors all the time doesn't move: until it has. */
-static void run_until_moved(weft_fn fn)
-{
-    int tries = 0;
-    do {
-        CHECK_EQ(test_run(fn, NULL), 0);
-    } while (test_procs(2) > 1 && atomic_load(&moves) == 0 && ++tries < 100);
-    CHECK_LE(tries, 99);
-}
-
 static void *return_own_errno(void *arg)
 {
     set_errno(0);
@@ -168,13 +130,6 @@ static void *return_own_errno(void *arg)
 static int rounds(void)
 {
     int n = test_scale(2000);
-    return n < 40 ? 40 : n;
-}
-
-/* Moves take a time slice each where threads share a CPU. */
-static int move_rounds(void)
-{
-    int n = test_scale(300);
     return n < 40 ? 40 : n;
 }
 
@@ -192,15 +147,6 @@ static TEST_NOINLINE void in_any_way(int step)
         weft_blocking(return_own_errno, NULL);
         break;
     }
-}
-
-static void run_pair(weft_fn fn)
-{
-    memset(&pair, 0, sizeof(pair));
-    weft_waitgroup_add(&all, 2);
-    CHECK_EQ(weft_go(fn, (void *)0), 0);
-    CHECK_EQ(weft_go(fn, (void *)1), 0);
-    weft_waitgroup_wait(&all);
 }
 
 static void reset(void)
@@ -398,9 +344,7 @@ TEST(callee_saved_registers_survive)
     /* Goal: a switch keeps the registers that the ABI promises. Method: load each with a random
      * number, yield, sleep, block or move to another thread, look. */
     reset();
-    CHECK_EQ(test_run(run_registers, NULL), 0);
-    if (test_procs(2) > 1)
-        CHECK_GT(atomic_load(&moves), 0);
+    run_until_moved(run_registers);
 }
 
 #endif

@@ -314,3 +314,58 @@ TEST(a_gate_opened_first_lets_one_through)
     CHECK_EQ(test_run(gate_tokens, NULL), 0);
     CHECK_EQ(weft_priv_proc(), -1);
 }
+
+/* ---- timers and `next` ---- */
+
+enum { SLEEPERS = 500 };
+
+static int64_t wake_at;
+static atomic_bool late_started, late_ran;
+static atomic_int ran_between;
+
+static void sleep_twice(void *arg)
+{
+    weft_sleep_until(wake_at);
+    atomic_fetch_add(&ran_between, atomic_load(&late_started) && !atomic_load(&late_ran));
+    weft_sleep(TEST_MS);
+    weft_waitgroup_done(arg);
+}
+
+static void run_late(void *arg)
+{
+    atomic_store(&late_ran, true);
+    weft_waitgroup_done(arg);
+}
+
+static bool all_sleep(int64_t ns)
+{
+    wake_at = weft_now() + ns;
+    weft_waitgroup_add(&all, SLEEPERS);
+    for (int i = 0; i < SLEEPERS; i++)
+        CHECK_EQ(weft_go(sleep_twice, &all), 0);
+    TEST_UNTIL(test_stats().parked == SLEEPERS || weft_now() > wake_at);
+    return weft_now() < wake_at;
+}
+
+static void start_when_all_are_due(void *arg)
+{
+    (void)arg;
+    for (int64_t ns = 50 * TEST_MS; !all_sleep(ns); ns *= 2)
+        weft_waitgroup_wait(&all); /* a slow machine */
+    TEST_COMPUTE_UNTIL(weft_now() > wake_at);
+    atomic_store(&late_started, true);
+    weft_waitgroup_add(&all, 1);
+    CHECK_EQ(weft_go(run_late, &all), 0);
+    weft_sleep(TEST_MS);
+    weft_waitgroup_wait(&all);
+}
+
+TEST(those_who_arm_timers_do_not_starve_who_was_just_started)
+{
+    /* Goal: arming a timer makes the next pick look at all timers, and lets the queue go before `next`; when everybody
+     * does so `next` still gets its turn. Method: 500 sleepers are due at once and sleep again at once; count
+     * how many run before one that was started meanwhile. */
+    reset();
+    CHECK_EQ(test_run_procs(1, start_when_all_are_due, NULL), 0);
+    CHECK_LT(atomic_load(&ran_between), 100);
+}

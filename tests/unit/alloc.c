@@ -87,7 +87,12 @@ TEST(fresh_objects_are_zero_and_aligned)
     }
 }
 
-static struct stack_class stacks = {.bytes = (size_t)64 << 10};
+static struct stack_class stacks;
+
+__attribute__((constructor)) static void set_stack_bytes(void)
+{
+    stacks.bytes = os_stack_bytes((size_t)64 << 10);
+}
 
 TEST(stacks_are_recycled_last_in_first_out)
 {

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * entry.S - the outermost frame of a goroutine (aarch64).
+ *   x29 = function, x0 = its argument, sp 16-aligned. The function never returns.
+ * It is branched to, with a return address set by hand: a call that never returns would put the
+ * processor's return predictions off by one for whatever runs next.
+ * The return address is undefined in the CFI, which is how unwinders know that the stack ends. */
+        .text
+        .globl  arch_entry
+        .hidden arch_entry
+        .type   arch_entry, %function
+        .balign 16
+arch_entry:
+        .cfi_startproc
+        .cfi_undefined x30
+#ifdef __ARM_FEATURE_BTI_DEFAULT
+        hint    #36
+#endif
+        mov     x16, x29
+        mov     x29, xzr
+        adr     x30, 1f
+        br      x16
+1:      brk     #1
+        .cfi_endproc
+        .size   arch_entry, . - arch_entry
+
+/* void *arch_call_on(x0 = sp, x1 = fn, x2 = arg) */
+        .globl  arch_call_on
+        .hidden arch_call_on
+        .type   arch_call_on, %function
+        .balign 16
+arch_call_on:
+        .cfi_startproc
+#ifdef __ARM_FEATURE_PAC_DEFAULT
+        hint    #25                     /* paciasp, a landing pad too */
+        .cfi_negate_ra_state
+#elif defined(__ARM_FEATURE_BTI_DEFAULT)
+        hint    #34                     /* bti c */
+#endif
+        stp     x29, x30, [sp, #-16]!
+        .cfi_def_cfa_offset 16
+        .cfi_offset x29, -16
+        .cfi_offset x30, -8
+        mov     x29, sp
+        .cfi_def_cfa_register x29
+        and     sp, x0, #-16
+        mov     x0, x2
+        blr     x1
+        mov     sp, x29
+        .cfi_def_cfa_register sp
+        ldp     x29, x30, [sp], #16
+        .cfi_restore x29
+        .cfi_restore x30
+        .cfi_def_cfa_offset 0
+#ifdef __ARM_FEATURE_PAC_DEFAULT
+        hint    #29                     /* autiasp */
+        .cfi_negate_ra_state
+#endif
+        ret
+        .cfi_endproc
+        .size   arch_call_on, . - arch_call_on
+
+#ifdef __ARM_FEATURE_BTI_DEFAULT
+/* This file, too, has a pad wherever it is branched to, and signs what it stores. Without
+ * this note the linker would take the whole library for one that lacks them. */
+        .section .note.gnu.property, "a"
+        .balign 8
+        .word   4, 16, 5                /* sizes of name and contents; NT_GNU_PROPERTY_TYPE_0 */
+        .asciz  "GNU"
+        .word   0xc0000000, 4           /* GNU_PROPERTY_AARCH64_FEATURE_1_AND, size */
+        .word   3, 0                    /* BTI and PAC; padding */
+#endif
+        .section .note.GNU-stack, "", %progbits
