@@ -111,6 +111,7 @@ bool section_close(struct m *m, struct p *p)
     atomic_sub_acq_rel(&sched.word, WORD_IDLE_ONE);
     m->p = p;
     alloc_bind(&p->arena);
+    sysmon_poke();
     return true;
 }
 

@@ -20,8 +20,11 @@ SANITIZE_OWNER_DATA_BEGIN
 void weft_lock_os_thread(void)
 {
     struct m *m = m_self();
-    if (!m || !m->g || m->locks++ > 0)
+    if (!m || !m->g)
         return; /* a foreign thread is its own anyway */
+    m->locks++;
+    if (m->locks > 1)
+        return;
     m->g->flags |= G_LOCKED;
     m->g->locked_to = m;
     m->locked_g = m->g;
@@ -31,7 +34,10 @@ void weft_lock_os_thread(void)
 void weft_unlock_os_thread(void)
 {
     struct m *m = m_self();
-    if (!m || !m->g || m->locks == 0 || --m->locks > 0)
+    if (!m || !m->g || m->locks == 0)
+        return;
+    m->locks--;
+    if (m->locks > 0)
         return;
     m->g->flags &= (uint8_t)~G_LOCKED;
     m->locked_g = NULL;

@@ -134,9 +134,9 @@ static size_t resident(char *const *lows)
     size_t pages = 0;
     for (int i = 0; i < TRIMMED; i++) {
         unsigned char in[16];
-        REQUIRE(stacks.bytes == sizeof in * os_page());
-        REQUIRE(mincore(lows[i], stacks.bytes, in) == 0);
-        for (size_t page = 0; page < sizeof in; page++)
+        size_t n = stacks.bytes / os_page();
+        REQUIRE(n <= sizeof in && mincore(lows[i], stacks.bytes, in) == 0);
+        for (size_t page = 0; page < n; page++)
             pages += in[page] & 1;
     }
     return pages;
@@ -149,8 +149,8 @@ TEST(idle_stacks_give_their_memory_back)
     static struct stack_cache cache;
     static struct stack *taken[TRIMMED];
     static char *lows[TRIMMED];
-    if (TEST_TSAN)
-        return; /* there each is mapped afresh */
+    if (TEST_TSAN || test_emulator())
+        SKIP("no stack is used again, or the emulator has no mincore");
     for (int round = 0; round < 2; round++) {
         size_t carved = atomic_load(&stacks.carved);
         for (int i = 0; i < TRIMMED; i++) {
