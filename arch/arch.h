@@ -9,6 +9,7 @@
  *   arch_fp_save(&word), arch_set_fp_control(word)   the rounding mode's control word
  *   arch_relax()                        a pause in a spin loop
  *   arch_fence_full()                   a store-load fence
+ *   arch_cas_pair(at, lo, hi, new_lo, new_hi)   compare and swap of two words
  *
  * Not saved by a switch: the argument and scratch registers, vector registers (all scratch in the
  * C calling conventions that we port to), mxcsr's exception flags. */
@@ -40,6 +41,7 @@
 SANITIZE_OWNER_DATA_BEGIN
 #if defined(__x86_64__)
 #include "arch/x86_64/context.h"
+#include "arch/x86_64/pair.h"
 #else
 #error "weft has no port to this processor yet: see arch/arch.h for what one has to give"
 #endif
