@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+SANITIZE_OWNER_DATA_BEGIN
+
 static _Thread_local uint64_t delay_rng;
 static _Atomic(int) delay_one_in = -1;
 
@@ -49,5 +51,7 @@ __attribute__((noinline)) void os_delay_point(void)
     }
     *os_errno_location() = saved_errno;
 }
+
+SANITIZE_OWNER_DATA_END
 
 #endif
