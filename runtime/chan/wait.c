@@ -11,7 +11,7 @@ SANITIZE_OWNER_DATA_BEGIN
 
 uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
 {
-    uint64_t token = ((atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1) | CLAIM_OPEN;
+    uint64_t token = (atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1 + CLAIM_OPEN;
     atomic_store_release(&primary->word, token | flags);
     return token;
 }

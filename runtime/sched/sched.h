@@ -40,7 +40,7 @@ enum wait_reason {
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
 struct waiter {
-    _Atomic(uint64_t) word; /* generation << 1 | armed */
+    _Atomic(uint64_t) word; /* generation << 3 | two bits of the chan room | armed */
     struct g *g;            /* NULL: a foreign thread, which waits on the futex */
     union {
         struct waiter *next; /* link of the list that it is published in */
@@ -135,7 +135,7 @@ void waiter_wake(struct waiter *w);
 /* A new generation, to be won by waiter_claim. Before publishing. */
 static inline uint64_t waiter_arm(struct waiter *w)
 {
-    uint64_t token = (atomic_load_relaxed(&w->word) | 1) + 2;
+    uint64_t token = (atomic_load_relaxed(&w->word) | 7) + 2;
     atomic_store_relaxed(&w->word, token);
     return token;
 }
