@@ -56,7 +56,8 @@ static inline enum chan_outcome wait_for_partner(struct weft_chan *ch, uint64_t 
     if (unlikely(!w))
         sched_fatal("out of memory: a foreign thread can't wait");
     stand_for(w, ch, elem);
-    if (!chan_publish_in_word(ch, state, w, kind))
+    uint64_t waited = chan_word_state(state, w, kind);
+    if (!atomic_cas_acq_rel(&ch->state, &state, waited))
         return OUTCOME_RETRY;
     waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV);
     return w->result;
@@ -70,6 +71,46 @@ _Noreturn void chan_block_for_ever(enum wait_reason reason)
     w->unlink = NULL;
     for (;;)
         waiter_wait(w, reason);
+}
+
+/* ---- the short way of an unbuffered channel: one who waits alone, with his own waiter, in the word ---- */
+
+/* The state when he, of that kind, waits. */
+static inline bool one_waits(uint64_t state, uint64_t kind)
+{
+    return (state & (CHAN_CLOSED | CHAN_EITHER | CHAN_LIST | CHAN_WORD)) == (kind | CHAN_WORD);
+}
+
+/* Take him; NULL: somebody else has been here, or he can't be had as simply as that. */
+static inline __attribute__((always_inline)) struct waiter *
+take_own(struct weft_chan *ch, uint64_t state, enum run_hold *hold)
+{
+    struct waiter *w = waiter_by_name(chan_aux(state));
+    if (unlikely(!waiter_is_own(w)))
+        return NULL;
+    *hold = sched_hold_run();
+    if (likely((!w->g || *hold != RUN_GONE) &&
+               atomic_cas_acq_rel(&ch->state, &state, (state & POSITION_MASK) + POSITION_ONE)))
+        return w;
+    sched_release_run(*hold);
+    return NULL;
+}
+
+static inline __attribute__((always_inline)) void let_own_go(struct waiter *w, enum run_hold hold)
+{
+    w->unlink = NULL;
+    waiter_wake(w);
+    if (unlikely(hold == RUN_HELD))
+        sched_release_run(hold);
+}
+
+/* Nobody is here: wait. What came of it, or OUTCOME_RETRY. */
+static inline __attribute__((always_inline)) enum chan_outcome
+wait_alone(struct weft_chan *ch, uint64_t state, uint64_t kind, void *elem)
+{
+    if (state & (CHAN_CLOSED | CHAN_EITHER))
+        return OUTCOME_RETRY;
+    return wait_for_partner(ch, state, kind, elem);
 }
 
 /* ---- send ---- */
@@ -108,9 +149,30 @@ static inline __attribute__((always_inline)) bool send_word(struct weft_chan *ch
     return likely(atomic_cas_acq_rel(&ch->state, &state, state + AUX_ONE)) || chan_enter(ch, tail);
 }
 
+static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void *elem)
+{
+    enum run_hold hold;
+    uint64_t state = atomic_load_acquire(&ch->state);
+    if (one_waits(state, CHAN_RECV)) {
+        struct waiter *w = take_own(ch, state, &hold);
+        if (likely(w)) {
+            chan_copy(w->elem, elem, ch->elem_size);
+            let_own_go(w, hold);
+            return;
+        }
+    } else if (wait_alone(ch, state, CHAN_SEND, (void *)(uintptr_t)elem) == OUTCOME_DONE) {
+        return;
+    }
+    send_slow(ch, elem);
+}
+
 void weft_chan_send(weft_chan *ch, const void *elem)
 {
-    if (unlikely(!ch) || ch->form != FORM_WORD || unlikely(!send_word(ch, elem)))
+    if (unlikely(!ch))
+        send_slow(ch, elem);
+    else if (ch->form == FORM_SYNC)
+        send_sync(ch, elem);
+    else if (ch->form != FORM_WORD || unlikely(!send_word(ch, elem)))
         send_slow(ch, elem);
 }
 
@@ -167,10 +229,31 @@ static inline __attribute__((always_inline)) bool recv_word(struct weft_chan *ch
     return true;
 }
 
+static __attribute__((noinline)) bool recv_sync(struct weft_chan *ch, void *out)
+{
+    enum run_hold hold;
+    uint64_t state = atomic_load_acquire(&ch->state);
+    if (one_waits(state, CHAN_SEND)) {
+        struct waiter *w = take_own(ch, state, &hold);
+        if (likely(w)) {
+            chan_copy(out, w->elem, ch->elem_size);
+            let_own_go(w, hold);
+            return true;
+        }
+    } else if (wait_alone(ch, state, CHAN_RECV, out) == OUTCOME_DONE) {
+        return true;
+    }
+    return recv_slow(ch, out);
+}
+
 bool weft_chan_recv(weft_chan *ch, void *out)
 {
-    if (likely(ch) && ch->form == FORM_WORD && likely(recv_word(ch, out)))
-        return true;
+    if (likely(ch)) {
+        if (ch->form == FORM_SYNC)
+            return recv_sync(ch, out);
+        if (ch->form == FORM_WORD && likely(recv_word(ch, out)))
+            return true;
+    }
     return recv_slow(ch, out);
 }
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * select.c - weft_select: one of several sends and receives; what waits is in select_wait.c.
  *
- * The cases are tried once in an order drawn at random, each as a send or receive that doesn't wait (try.c),
- * so the choice is uniform among those that can go ahead, and a select that finds one costs no more than it.
+ * First all states are read; one of the cases that could have gone ahead is drawn, each with the same chance, and
+ * tried as a send or receive that doesn't wait (try.c). If it can't any more this begins anew.
  *
- * The default may run only if at one instant no case could. Each case that can't leaves the state in which it
- * couldn't. When all states still are the same when they are read again, none could at any instant
- * between the two readings; else some operation has gone ahead, and the cases are tried again. A state never
- * comes back while a readiness came and went: the position moves with elements and, on an unbuffered
- * channel, with each waiter who leaves.
+ * The default may run only if at one instant no case could. When none could, and all states still are the
+ * same when they are read again, none could at any instant between the two readings; else some operation has
+ * gone ahead, and this begins anew. A state never comes back while a readiness came and went: the position moves
+ * with elements and, on an unbuffered channel, with each waiter who leaves.
  *
- * The order and the states lie in the cases themselves, so a select of any size needs no memory. */
+ * What is noted lies in the cases themselves, so a select of any size needs no memory. */
 #include "runtime/chan/select.h"
 
 #include <errno.h>
@@ -23,10 +22,8 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* ---- the order ---- */
-
 /* xorshift64* (Vigna, 2016), one a thread: a goroutine doesn't leave its thread in here. */
-static __attribute__((noinline)) uint64_t random_next(void)
+static __attribute__((noinline)) uint32_t random_below(uint32_t n)
 {
     static _Thread_local uint64_t state;
     uint64_t x = state;
@@ -36,105 +33,112 @@ static __attribute__((noinline)) uint64_t random_next(void)
     x ^= x << 25;
     x ^= x >> 27;
     state = x;
-    return x * UINT64_C(0x2545f4914f6cdd1d);
+    return (uint32_t)(((x * UINT64_C(0x2545f4914f6cdd1d) >> 32) * n) >> 32);
 }
 
-static inline uint32_t random_below(uint32_t n)
-{
-    return (uint32_t)(((random_next() >> 32) * n) >> 32);
-}
+/* ---- the cases that have no channel ---- */
 
-/* Insert a case into the order at a random place (Fisher and Yates, inside out). */
-static inline void draw(struct select *s, uint32_t index)
+static __attribute__((noinline)) void survey_after(struct select *s, uint32_t index)
 {
-    size_t n = s->ready_ones++;
-    uint32_t at = n ? random_below((uint32_t)n + 1) : 0;
-    s->cases[n].priv[PRIV_ORDER] = s->cases[at].priv[PRIV_ORDER];
-    s->cases[at].priv[PRIV_ORDER] = index;
-}
-
-static int64_t deadline_in(int64_t ns)
-{
-    int64_t now = os_now();
-    return ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
-}
-
-static void survey_after(struct select *s, uint32_t index)
-{
-    int64_t ns = s->cases[index].ns;
-    if (ns <= 0) {
-        draw(s, index);
-        return;
-    }
-    int64_t deadline = deadline_in(ns);
+    int64_t now = os_now(), ns = s->cases[index].ns;
+    int64_t deadline = ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
     if (s->after_case == NO_CASE || deadline < s->deadline) {
         s->deadline = deadline;
         s->after_case = (int)index;
     }
 }
 
-static void survey(struct select *s, size_t n)
+static inline bool survey(struct select *s)
 {
-    s->ready_ones = 0;
-    s->deadline = WEFT_FOREVER;
-    s->default_case = s->after_case = NO_CASE;
-    for (uint32_t i = 0; i < n; i++) {
-        weft_case *c = &s->cases[i];
+    bool can_end = false;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        if (likely(c->op <= WEFT_OP_SEND)) {
+            can_end |= c->chan != NULL;
+            continue;
+        }
+        can_end = true;
         if (c->op == WEFT_OP_AFTER) {
-            survey_after(s, i);
-        } else if (c->op != WEFT_OP_DEFAULT) {
-            if (c->chan)
-                draw(s, i);
+            if (c->ns > 0)
+                survey_after(s, i);
         } else if (s->default_case != NO_CASE) {
             weft_panic("select: more than one default");
         } else {
             s->default_case = (int)i;
         }
     }
+    return can_end;
 }
 
 /* ---- without waiting ---- */
 
-static bool try_all(struct select *s, struct selected *out)
+/* Whether a case with that state of its channel could go ahead; waiters may turn out to be none. */
+static inline bool can_go_ahead(const weft_case *c, uint64_t state)
 {
-    for (size_t i = 0; i < s->ready_ones; i++) {
-        out->index = (int)select_nth(s, i);
-        weft_case *c = &s->cases[out->index];
-        out->result = CHAN_DONE;
-        if (c->op == WEFT_OP_AFTER)
-            return true;
-        out->result = select_try(c, NULL, &c->priv[PRIV_STATE]);
-        if (out->result != CHAN_BLOCKED)
-            return true;
-    }
-    return false;
+    uint32_t count = chan_count(c->chan, state);
+    if (c->op == WEFT_OP_SEND)
+        return (state & (CHAN_CLOSED | CHAN_RECV)) || count < c->chan->capacity;
+    return (state & (CHAN_CLOSED | CHAN_SEND)) || count > 0;
 }
 
-static bool none_has_moved(const struct select *s)
+/* Note the states, and those that can go ahead; how many. */
+static inline uint32_t look(struct select *s)
 {
-    for (size_t i = 0; s->ready_ones > 1 && i < s->ready_ones; i++) {
-        const weft_case *c = &s->cases[select_nth(s, i)];
-        if (atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        weft_case *c = &s->cases[i];
+        if (!select_has_channel(c)) {
+            if (c->op == WEFT_OP_AFTER && c->ns <= 0)
+                s->cases[ready++].priv[PRIV_READY] = i;
+            continue;
+        }
+        uint64_t state = atomic_load_acquire(&c->chan->state);
+        c->priv[PRIV_STATE] = state;
+        if (can_go_ahead(c, state))
+            s->cases[ready++].priv[PRIV_READY] = i;
+    }
+    return ready;
+}
+
+static inline bool none_has_moved(const struct select *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
             return false;
     }
     return true;
 }
 
+/* False: it can't any more. */
+static bool try_one_of(struct select *s, uint32_t ready, struct selected *out)
+{
+    uint64_t state;
+    uint32_t nth = ready > 1 ? random_below(ready) : 0;
+    out->index = (int)s->cases[nth].priv[PRIV_READY];
+    weft_case *c = &s->cases[out->index];
+    out->result = CHAN_DONE;
+    if (c->op != WEFT_OP_AFTER)
+        out->result = select_try(c, NULL, &state);
+    return out->result != CHAN_BLOCKED;
+}
+
 static void run(struct select *s, struct selected *out)
 {
-    do {
-        if (try_all(s, out))
-            return;
-        if (s->default_case != NO_CASE) {
-            if (!none_has_moved(s))
-                continue;
+    for (;;) {
+        uint32_t ready = look(s);
+        if (ready) {
+            if (try_one_of(s, ready, out))
+                return;
+        } else if (s->default_case == NO_CASE) {
+            if (select_wait(s, out))
+                return;
+        } else if (none_has_moved(s)) {
             out->index = s->default_case;
             out->result = CHAN_DONE;
             return;
         }
-    } while (s->default_case != NO_CASE || !select_wait(s, out));
-    if (out->index == NO_CASE)
-        out->index = s->after_case;
+    }
 }
 
 static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *text)
@@ -144,18 +148,24 @@ static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *tex
 
 int weft_select(weft_case *cases, size_t n)
 {
-    struct select s = {.cases = cases, .reason = WAIT_SELECT};
+    struct select s = {.cases = cases,
+                       .n = n,
+                       .deadline = WEFT_FOREVER,
+                       .default_case = NO_CASE,
+                       .after_case = NO_CASE,
+                       .reason = WAIT_SELECT};
     struct selected chosen;
-    if (n > CASES_MAX)
+    if (unlikely(n > CASES_MAX))
         panic_with("select: too many cases");
-    survey(&s, n);
-    if (s.ready_ones == 0 && s.default_case == NO_CASE && s.after_case == NO_CASE)
+    if (unlikely(!survey(&s)))
         chan_block_for_ever(n ? WAIT_SELECT : WAIT_SELECT_NONE);
     run(&s, &chosen);
+    if (chosen.index == NO_CASE)
+        return s.after_case;
     const weft_case *c = &cases[chosen.index];
     if (c->op == WEFT_OP_RECV && c->ok)
         *c->ok = chosen.result == CHAN_DONE;
-    if (c->op == WEFT_OP_SEND && chosen.result == CHAN_IS_CLOSED)
+    if (unlikely(c->op == WEFT_OP_SEND && chosen.result == CHAN_IS_CLOSED))
         panic_with("send on closed channel");
     return chosen.index;
 }
@@ -170,7 +180,7 @@ int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline)
     }
     weft_case c = {.op = sends ? WEFT_OP_SEND : WEFT_OP_RECV, .chan = ch, .elem = elem};
     struct select s = {.cases = &c,
-                       .ready_ones = 1,
+                       .n = 1,
                        .deadline = deadline,
                        .default_case = NO_CASE,
                        .after_case = NO_CASE,

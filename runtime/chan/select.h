@@ -8,14 +8,13 @@
 #include "runtime/chan/wait.h"
 
 /* weft_case.priv, during the call. */
-enum { PRIV_RECORD, PRIV_ORDER, PRIV_STATE };
+enum { PRIV_RECORD, PRIV_READY, PRIV_STATE };
 
 #define NO_CASE (-1)
 
 struct select {
     weft_case *cases;
-    size_t
-        ready_ones; /* cases that may go ahead, in the order that cases[i].priv[PRIV_ORDER] says */
+    size_t n;
     int64_t deadline; /* WEFT_FOREVER: none */
     int default_case; /* NO_CASE: none */
     int after_case;   /* whose deadline that is */
@@ -30,9 +29,10 @@ struct selected {
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static inline uint32_t select_nth(const struct select *s, size_t i)
+/* Whether the case sends or receives at all. */
+static inline bool select_has_channel(const weft_case *c)
 {
-    return (uint32_t)s->cases[i].priv[PRIV_ORDER];
+    return c->op <= WEFT_OP_SEND && c->chan;
 }
 
 /* What the case does to its channel. */

@@ -149,12 +149,20 @@ static bool register_either(struct waiting *wait, struct waiter *w, uint32_t ind
     return false;
 }
 
+static bool register_in_word(weft_case *c, uint64_t state, struct waiter *w, uint64_t kind)
+{
+    if (!chan_publish_in_word(c->chan, state, w, kind))
+        return false;
+    w->result = PLACE_WORD;
+    return true;
+}
+
 /* True: it has gone ahead, and out says how. */
-static bool register_case(struct waiting *wait, uint32_t index, struct selected *out)
+static __attribute__((noinline)) bool register_slow(struct waiting *wait, uint32_t index,
+                                                    struct waiter *w, struct selected *out)
 {
     weft_case *c = &wait->s->cases[index];
     uint64_t state, kind = c->op == WEFT_OP_SEND ? CHAN_SEND : CHAN_RECV;
-    struct waiter *w = NULL;
     bool linked = false;
     for (;;) {
         wait->me.found = NULL;
@@ -164,13 +172,10 @@ static bool register_case(struct waiting *wait, uint32_t index, struct selected 
             return true;
         if (wait->me.found)
             return register_either(wait, wait->me.found, index, out);
-        if (!w)
-            w = record_for(wait, index);
         if (!linked && !(state & CHAN_EITHER)) {
-            if (!chan_publish_in_word(c->chan, state, w, kind))
-                continue;
-            w->result = PLACE_WORD;
-            return false;
+            if (register_in_word(c, state, w, kind))
+                return false;
+            continue;
         }
         w->result = kind == CHAN_SEND ? PLACE_SENDERS : PLACE_RECEIVERS;
         if (chan_publish_in_list(c->chan, state, w, kind, linked))
@@ -179,23 +184,34 @@ static bool register_case(struct waiting *wait, uint32_t index, struct selected 
     }
 }
 
+/* At first in the state in which it couldn't go ahead. */
 static bool register_all(struct waiting *wait, struct selected *out)
 {
-    for (size_t i = 0; i < wait->s->ready_ones; i++)
-        if (register_case(wait, select_nth(wait->s, i), out))
+    for (uint32_t i = 0; i < wait->s->n; i++) {
+        weft_case *c = &wait->s->cases[i];
+        if (!select_has_channel(c))
+            continue;
+        struct waiter *w = record_for(wait, i);
+        uint64_t state = c->priv[PRIV_STATE], kind = c->op == WEFT_OP_SEND ? CHAN_SEND : CHAN_RECV;
+        if (likely(!(state & CHAN_EITHER)) && register_in_word(c, state, w, kind))
+            continue;
+        if (register_slow(wait, i, w, out))
             return true;
+    }
     return false;
 }
 
 /* Those that somebody has taken out. One that was taken by another case of this select is in good hands. */
 static bool register_anew(struct waiting *wait, struct selected *out)
 {
-    for (size_t i = 0; i < wait->s->ready_ones; i++) {
-        uint32_t index = select_nth(wait->s, i);
-        struct waiter *w = (struct waiter *)(uintptr_t)wait->s->cases[index].priv[PRIV_RECORD];
+    for (uint32_t i = 0; i < wait->s->n; i++) {
+        const weft_case *c = &wait->s->cases[i];
+        if (!select_has_channel(c))
+            continue;
+        struct waiter *w = (struct waiter *)(uintptr_t)c->priv[PRIV_RECORD];
         if (w->result == PLACE_NONE || chan_is_registered(w))
             continue;
-        if (register_case(wait, index, out))
+        if (register_slow(wait, i, record_for(wait, i), out))
             return true;
     }
     return false;

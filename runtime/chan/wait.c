@@ -143,11 +143,8 @@ void chan_finish_in_order(struct taken *t, enum chan_outcome outcome, uint64_t a
 
 bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind)
 {
-    uint32_t name = waiter_name(w);
-    WEFT_ASSERT(name <= AUX_MAX);
     WEFT_DEBUG_ASSERT(!(state & (CHAN_EITHER | CHAN_CLOSED)));
-    uint64_t waited = (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)name << AUX_SHIFT;
-    return atomic_cas_acq_rel(&ch->state, &state, waited);
+    return atomic_cas_acq_rel(&ch->state, &state, chan_word_state(state, w, kind));
 }
 
 bool chan_publish_in_list(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind,

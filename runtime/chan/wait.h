@@ -94,6 +94,13 @@ void chan_unlink_abandoned(void *ch);
 
 SANITIZE_OWNER_DATA_BEGIN
 
+/* The state when w has registered in the word. */
+static inline uint64_t chan_word_state(uint64_t state, struct waiter *w, uint64_t kind)
+{
+    WEFT_ASSERT(waiter_name(w) <= AUX_MAX);
+    return (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)waiter_name(w) << AUX_SHIFT;
+}
+
 /* Where the element comes from or goes to. */
 static inline void *taken_elem(const struct taken *t, uint64_t as)
 {
