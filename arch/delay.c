@@ -62,8 +62,11 @@ static __attribute__((noinline)) void hold(void)
 
 __attribute__((noinline)) void os_delay_point(void)
 {
-    if (unlikely(hold_after) && --hold_after == 0)
-        hold();
+    if (unlikely(hold_after)) {
+        hold_after--;
+        if (hold_after == 0)
+            hold();
+    }
     int one_in = delay_setting();
     if (likely(one_in == 0))
         return;

@@ -55,6 +55,8 @@ WEFT_API size_t weft_chan_elem_size(const weft_chan *ch);
 
 WEFT_END_DECLS
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments that are names and types */
+
 /* For each element until the channel is closed and drained: WEFT_RANGE(int, v, ch) { ... }
  *   ch  a weft_chan *, evaluated once. break and continue work as in any loop. */
 #define WEFT_RANGE(T, v, ch) WEFT_RANGE_AT_(T, v, ch, __COUNTER__)
@@ -195,5 +197,7 @@ WEFT_END_DECLS
     {                                                                                              \
         return WEFT_CHAN_RAW_(c);                                                                  \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

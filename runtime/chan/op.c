@@ -168,12 +168,15 @@ static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void
 
 void weft_chan_send(weft_chan *ch, const void *elem)
 {
-    if (unlikely(!ch))
-        send_slow(ch, elem);
-    else if (ch->form == FORM_SYNC)
-        send_sync(ch, elem);
-    else if (ch->form != FORM_WORD || unlikely(!send_word(ch, elem)))
-        send_slow(ch, elem);
+    if (likely(ch)) {
+        if (ch->form == FORM_SYNC) {
+            send_sync(ch, elem);
+            return;
+        }
+        if (ch->form == FORM_WORD && likely(send_word(ch, elem)))
+            return;
+    }
+    send_slow(ch, elem);
 }
 
 static __attribute__((noinline)) int try_send_slow(struct weft_chan *ch, const void *elem)

@@ -90,7 +90,7 @@ void chan_withdraw(struct waiter *w);
 bool chan_is_registered(struct waiter *w);
 
 /* Take those whose owners a run that ended has left behind out of ch. For waiter.unlink. */
-void chan_unlink_abandoned(void *ch);
+void chan_unlink_abandoned(void *object);
 
 SANITIZE_OWNER_DATA_BEGIN
 
