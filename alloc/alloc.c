@@ -7,9 +7,12 @@
 #include "alloc/alloc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/atomic.h"
+#include "arch/os.h"
 #include "arch/sanitize.h"
 #include <weft/pool.h>
 
@@ -36,6 +39,11 @@ bool alloc_has_arenas(void)
     return false;
 }
 
+void alloc_place(struct alloc_arena *arena, unsigned place)
+{
+    arena->place = place;
+}
+
 static void *arena_alloc(size_t align, size_t n)
 {
     return aligned_alloc(align, (n + align - 1) & ~(align - 1));
@@ -53,6 +61,53 @@ bool alloc_has_arenas(void)
     return mallocx && dallocx && mallctl;
 }
 
+/* The hooks of an arena that is placed: the usual ones, but new extents are told their node. */
+struct node_hooks {
+    extent_hooks_t hooks; /* what jemalloc has */
+    extent_hooks_t *usual;
+    const struct alloc_arena *arena;
+};
+
+static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t size, size_t align, bool *zero,
+                          bool *commit, unsigned index)
+{
+    const struct node_hooks *h = container_of(hooks, struct node_hooks, hooks);
+    void *p = h->usual->alloc(h->usual, at, size, align, zero, commit, index);
+    if (p && h->arena->place)
+        os_prefer_node(p, size, h->arena->place - 1);
+    return p;
+}
+
+/* Without memory for them, or refused, pages come from where they are touched. */
+static void hook_extents(struct alloc_arena *a)
+{
+    char name[48];
+    extent_hooks_t *usual;
+    size_t size = sizeof(extent_hooks_t *);
+    snprintf(name, sizeof name, "arena.%u.extent_hooks", a->arena);
+    struct node_hooks *h = mallocx(sizeof *h, MALLOCX_TCACHE_NONE);
+    if (!h)
+        return;
+    if (mallctl(name, &usual, &size, NULL, 0)) {
+        dallocx(h, MALLOCX_TCACHE_NONE);
+        return;
+    }
+    *h = (struct node_hooks){.hooks = *usual, .usual = usual, .arena = a};
+    h->hooks.alloc = extent_alloc;
+    extent_hooks_t *hooks = &h->hooks;
+    if (mallctl(name, NULL, NULL, &hooks, size))
+        dallocx(h, MALLOCX_TCACHE_NONE);
+    else
+        a->hooks = h;
+}
+
+void alloc_place(struct alloc_arena *arena, unsigned place)
+{
+    arena->place = place;
+    if (arena->made && place && !arena->hooks)
+        hook_extents(arena);
+}
+
 /* Where this thread's memory comes from and which cache it goes through, as mallocx flags. */
 static int arena_flags(void)
 {
@@ -65,6 +120,7 @@ static int arena_flags(void)
             mallctl("tcache.create", &a->tcache, &size, NULL, 0))
             return MALLOCX_TCACHE_NONE;
         a->made = true;
+        alloc_place(a, a->place);
     }
     return MALLOCX_ARENA(a->arena) | MALLOCX_TCACHE(a->tcache);
 }

@@ -11,7 +11,13 @@
 struct alloc_arena {
     bool made;
     unsigned arena, tcache;
+    unsigned place; /* see alloc_place */
+    void *hooks;
 };
+
+/* Take the arena's memory from a NUMA node, counted from 1; 0: from where it is touched. What it holds
+ * already stays where it is. By whoever owns the arena, while nobody allocates from it. */
+void alloc_place(struct alloc_arena *arena, unsigned place);
 
 /* The arena that this thread allocates from; NULL: none (foreign, blocking, idle). */
 void alloc_bind(struct alloc_arena *arena);

@@ -89,6 +89,8 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
         alloc_free(slab);
         return false;
     }
+    if (cache->place)
+        os_prefer_node(slab->base, slab->bytes, cache->place - 1);
     slab->next = atomic_load_relaxed(&class->slabs);
     while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
         ;
@@ -151,13 +153,13 @@ bool stack_trim(struct stack_class *class)
                 depot_push(&class->cold_empty, &cold->free);
             break;
         }
-        struct stack *s = container_of(batch, struct stack, free);
         WEFT_ASSERT(batch->count <= MAGAZINE_SIZE);
         for (size_t left = cold->n = batch->count; left > 0; left--) {
-            struct stack *next = container_of(s->free.next, struct stack, free);
-            cold->lows[left - 1] = s->low;
-            os_discard(s->low + os_page(), class->bytes - os_page());
-            s = next;
+            struct depot_node *next = batch->next;
+            char *low = container_of(batch, struct stack, free)->low;
+            os_discard(low + os_page(), class->bytes - os_page());
+            cold->lows[left - 1] = low;
+            batch = next;
         }
         depot_push(&class->cold, &cold->free);
     }
@@ -231,6 +233,14 @@ bool stack_class_contains(struct stack_class *class, const void *p)
         if ((const char *)p >= s->base && (const char *)p < s->base + s->bytes)
             return true;
     return false;
+}
+
+bool stack_class_guards(struct stack_class *class, uintptr_t address)
+{
+    struct stack_slab *s = atomic_load_acquire(&class->slabs);
+    while (s && address - (uintptr_t)s->base >= s->bytes)
+        s = s->next;
+    return s && (address - (uintptr_t)s->base) % class->bytes < os_page();
 }
 
 static void slabs_unmap(struct stack_slab *slab)

@@ -50,6 +50,7 @@ struct stack_cache {
     char *carve, *carve_end; /* of the slab in use */
     char *guarded;           /* stacks below have their guards already */
     size_t slab_stacks;      /* how many the next slab holds; doubles */
+    unsigned place; /* the NUMA node of new slabs, counted from 1; 0: where they are touched */
 };
 
 struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cache);
@@ -85,6 +86,9 @@ bool stack_trim(struct stack_class *class);
 
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
+
+/* Whether an address lies in the guard page of one. Async-signal-safe. */
+bool stack_class_guards(struct stack_class *class, uintptr_t address);
 
 /* Start afresh and leave all stacks to whoever uses them, mapped until stack_unmap_all; the caller zeroes
  * the caches. */

@@ -16,6 +16,8 @@
 typedef pthread_t os_thread;
 int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg);
 void os_thread_join(os_thread thread);
+os_thread os_thread_self(void);
+int64_t os_thread_cpu(os_thread thread); /* CPU time used, ns; 0: it has ended */
 void os_thread_detach(os_thread thread);
 void os_thread_name(const char *name);                /* of the calling thread; cut at 15 bytes */
 bool os_thread_bounds(char **low, size_t *size);      /* the calling thread's stack */
@@ -46,6 +48,10 @@ int os_guard(void *p, size_t bytes);
 /* The same for n such ranges, stride bytes apart, in one system call; false: not to be had. */
 bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n);
 #define OS_GUARD_MANY_MAX 32
+/* Pages of [p, p + bytes) that nobody has touched yet shall come from this NUMA node, or from another when
+ * it has none left. 0; -errno where the kernel refuses: then they come from where they are touched. */
+int os_prefer_node(void *p, size_t bytes, unsigned node);
+#define OS_NODES_MAX 1024
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
 
 int os_cpu_count(void);    /* CPUs in the affinity mask */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,20 @@ int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg)
         rc = pthread_create(out, &attr, fn, arg);
     pthread_attr_destroy(&attr);
     return -rc;
+}
+
+int64_t os_thread_cpu(os_thread thread)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &used))
+        return 0;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+os_thread os_thread_self(void)
+{
+    return pthread_self();
 }
 
 void os_thread_join(os_thread thread)
@@ -209,6 +224,18 @@ bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n)
     if (done < 0 && errno != ENOMEM)
         atomic_store_relaxed(&refused, true);
     return done == (long)(n * bytes);
+}
+
+#define LONG_BITS (8 * sizeof(unsigned long))
+
+int os_prefer_node(void *p, size_t bytes, unsigned node)
+{
+    unsigned long nodes[OS_NODES_MAX / LONG_BITS] = {0};
+    if (node >= OS_NODES_MAX)
+        return -EINVAL;
+    nodes[node / LONG_BITS] = 1UL << node % LONG_BITS;
+    /* The kernel takes one bit less than it is told of. */
+    return syscall(SYS_mbind, p, bytes, MPOL_PREFERRED, nodes, OS_NODES_MAX + 1, 0) ? -errno : 0;
 }
 
 bool os_guard_is_cheap(void)

@@ -38,6 +38,14 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 #define SANITIZE_FIBERS false
 #endif
 
+/* For a function that begins on one flow of control and ends on another: TSan's record of its entry and of
+ * its return would be in different ones. */
+#if defined(WEFT_TSAN) && defined(__clang__)
+#define SANITIZE_NO_FRAME __attribute__((disable_sanitizer_instrumentation))
+#else
+#define SANITIZE_NO_FRAME
+#endif
+
 /* Under TSan a stack that is used again would look like a race between its two users. */
 #ifdef WEFT_TSAN
 #define SANITIZE_FRESH_STACKS true

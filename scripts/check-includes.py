@@ -4,7 +4,8 @@
 - Rooms have ranks (RANKS). A file includes its own room and rooms of a lower rank. A runtime/ room
   is seen by others only through the header that has its name: "runtime/chan/chan.h".
 - runtime/hooks.h may be included everywhere but in public headers, which include only each other
-  and the system's. Examples include only <weft/...>; benchmarks that and runtime/hooks.h.
+  and the system's. Examples include only <weft/...>; benchmarks that and runtime/hooks.h; tools that
+  and headers that know nothing of the runtime (TOOLS_MAY).
 - Includes in quotes are written from the repository's root (or, in tests, benchmarks and examples,
   from their own folder).
 - Atomics, threads, clocks and system calls are reached through arch/ (SEAM).
@@ -36,6 +37,8 @@ GENERATED = {"weft-config.h"}
 CONDITIONALS_ALLOWED = {
     "alloc/alloc.c": "malloc or jemalloc behind the same functions",
 }
+
+TOOLS_MAY = {"runtime/sched/layout.h"}
 
 SEAM_HEADERS = {"stdatomic.h", "pthread.h", "threads.h", "sys/syscall.h", "syscall.h",
                 "linux/futex.h", "linux/membarrier.h", "sys/random.h",
@@ -80,7 +83,7 @@ class Checker:
         if room == "include":
             return fail(f'a public header includes "{quoted}"')
         beside = os.path.join(os.path.dirname(path), quoted)
-        if room in ("bench", "tests", "examples") and (
+        if room in ("bench", "tests", "examples", "tools") and (
                 os.path.isfile(os.path.join(source_tree.ROOT, beside))
                 or os.path.isfile(os.path.join(source_tree.ROOT, room, quoted))):
             return None
@@ -93,6 +96,10 @@ class Checker:
         target = room_of(quoted)
         if quoted == HOOKS or target == room or room == "tests":
             return None
+        if room == "tools" and quoted in TOOLS_MAY:
+            return None
+        if room == "tools":
+            return fail(f'a tool includes "{quoted}"; it may use <weft/...> and {sorted(TOOLS_MAY)}')
         if room == "bench":
             return fail(f'a benchmark includes "{quoted}"; it may use <weft/...> and {HOOKS}')
         if room not in RANKS:
@@ -132,7 +139,7 @@ def main():
     checker = Checker()
     for path in source_tree.sources("include", "arch", "alloc", "runtime"):
         checker.check_file(path)
-    for path in source_tree.sources("examples", "bench", "tests", suffixes=(".c", ".h", ".cc", ".cpp")):
+    for path in source_tree.sources("examples", "bench", "tests", "tools", suffixes=(".c", ".h", ".cc", ".cpp")):
         checker.check_file(path)
     return checker.status
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Build and test weft in every configuration, and run the static checks.
+# Build and test weft in every configuration, and run the static checks and the model checker.
 #
 # Usage: scripts/test.sh [--quick] [-k PATTERN] [--only NAME[,NAME]] [--list]
 #   --quick       the inner loop, under a minute: release build, suite "quick", the cheap checks
 #   -k PATTERN    only the tests and checks whose name contains PATTERN (a shell pattern)
-#   --only NAMES  only these configurations (and no static checks)
-#   --list        print the configurations and checks, run nothing
+#   --only NAMES  only these configurations (and no static checks, no model checker)
+#   --list        print the configurations, checks and the model checker's drivers, run nothing
 #
 # Ends with a line "N passed, N failed", counted over all configurations; a build that fails counts
 # as one failed test. Exit status: 0 all passed, 1 something failed, 2 wrong usage.
@@ -36,7 +36,7 @@ format   | full   | scripts/format.sh --check
 tidy     | full   | scripts/tidy.sh build/debug
 '
 
-valgrind='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30'
+valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30 --suppressions=$PWD/scripts/valgrind.supp"
 
 export WEFT_TEST_SECONDS=${WEFT_TEST_SECONDS-1}
 # UBSan only prints unless told to stop.
@@ -149,6 +149,32 @@ run_check() {
     fi
 }
 
+# Each driver of the model checker counts as a test; all are skipped where there is no genmc.
+run_genmc() {
+    local name output status
+    for name in $(scripts/genmc.sh --list); do
+        # shellcheck disable=SC2053 # the right-hand side is a pattern
+        [ -z "$pattern" ] || [[ "genmc $name" == *$pattern* ]] || continue
+        status=0
+        output=$(scripts/genmc.sh "$name" 2>&1) || status=$?
+        case $status in
+            0)
+                passed=$((passed + 1))
+                echo "== genmc $name: passed"
+                ;;
+            77)
+                skipped=$((skipped + 1))
+                echo "== genmc $name: skipped ($output)"
+                ;;
+            *)
+                printf '%s\n' "$output"
+                echo "FAILED genmc $name"
+                add_failure "genmc $name"
+                ;;
+        esac
+    done
+}
+
 quick=no pattern='' only=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -161,6 +187,7 @@ while [ $# -gt 0 ]; do
         --list)
             awk -F'|' 'NF > 2 {print $1}' <<<"$configurations"
             awk -F'|' 'NF > 2 {print "check " $1}' <<<"$checks"
+            scripts/genmc.sh --list | sed 's/^/genmc /'
             exit 0
             ;;
         -h | --help) usage && exit 0 ;;
@@ -197,6 +224,8 @@ while IFS= read -r line <&3; do
     read -ra command <<<"${fields[2]}"
     run_check "${fields[0]}" "${command[@]}"
 done 3<<<"$checks"
+
+[ "$quick" = yes ] || [ -n "$only" ] || run_genmc
 
 [ "$skipped" -eq 0 ] || echo "$skipped skipped"
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"

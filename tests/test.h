@@ -433,23 +433,23 @@ struct test_result {
                       (result)->err);                                                              \
     } while (0)
 
-/* Run CHILD(name) of this program in a process of its own; its whole output and its status go to *result. */
-TEST_UNUSED static void test_spawn(const char *name, struct test_result *result)
+/* Run CHILD(name) of the program in a file in a process of its own; its whole output and its status go to
+ * *result. */
+TEST_UNUSED static void test_spawn_file(const char *file, const char *name,
+                                        struct test_result *result)
 {
     extern char **environ;
-    char self[4096] = "";
     int out[2], err[2];
     pid_t pid;
     posix_spawn_file_actions_t actions;
 
     memset(result, 0, sizeof(*result));
-    REQUIRE(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     REQUIRE(pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
-    char *argv[] = {self, (char *)"--child", (char *)name, NULL};
-    REQUIRE(posix_spawn(&pid, self, &actions, NULL, argv, environ) == 0);
+    char *argv[] = {(char *)file, (char *)"--child", (char *)name, NULL};
+    REQUIRE(posix_spawn(&pid, file, &actions, NULL, argv, environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     close(err[1]);
@@ -477,6 +477,14 @@ TEST_UNUSED static void test_spawn(const char *name, struct test_result *result)
     close(err[0]);
     while (waitpid(pid, &result->status, 0) < 0 && errno == EINTR)
         ;
+}
+
+/* The same in this program's own file. */
+TEST_UNUSED static void test_spawn(const char *name, struct test_result *result)
+{
+    char self[4096] = "";
+    REQUIRE(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    test_spawn_file(self, name, result);
 }
 
 /* ---- main ---- */

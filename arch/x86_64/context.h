@@ -93,6 +93,12 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
     __builtin_unreachable();
 }
 
+/* What a function may use below its stack pointer. */
+#define ARCH_RED_ZONE 128
+
+/* In entry.S: fn(arg) on the stack below sp, which it is called with 16-aligned. */
+void *arch_call_on(void *sp, void *(*fn)(void *), void *arg) __attribute__((visibility("hidden")));
+
 /* fesetround() sets the rounding bits of both the x87 control word and mxcsr. Reading the former
  * takes 0.6 ns and the latter 14 ns here, so a switch looks at the x87 word only and carries its
  * rounding bits over to mxcsr when they differ. Changes to mxcsr alone (flush to zero) stay with

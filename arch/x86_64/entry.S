@@ -25,4 +25,29 @@ arch_entry:
 1:      ud2
         .cfi_endproc
         .size   arch_entry, . - arch_entry
+
+/* void *arch_call_on(rdi = sp, rsi = fn, rdx = arg) */
+        .globl  arch_call_on
+        .hidden arch_call_on
+        .type   arch_call_on, @function
+        .balign 16
+arch_call_on:
+        .cfi_startproc
+#if defined(__CET__) && (__CET__ & 1)
+        endbr64
+#endif
+        pushq   %rbp
+        .cfi_def_cfa_offset 16
+        .cfi_offset rbp, -16
+        movq    %rsp, %rbp
+        .cfi_def_cfa_register rbp
+        andq    $-16, %rdi
+        movq    %rdi, %rsp
+        movq    %rdx, %rdi
+        call    *%rsi
+        leave
+        .cfi_def_cfa rsp, 8
+        ret
+        .cfi_endproc
+        .size   arch_call_on, . - arch_call_on
         .section .note.GNU-stack, "", @progbits

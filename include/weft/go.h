@@ -13,25 +13,31 @@ typedef struct weft_config {
                              that the affinity mask and the cgroup quota allow */
     size_t stack_size;    /* address space of a goroutine's stack in bytes, its guard page included;
                              default 64 KiB; rounded up to pages */
-    const char *topology; /* hwloc synthetic description or XML file; default: the machine */
+    const char *topology; /* for tests: an hwloc synthetic description or XML file to lay processors
+                             by; default $WEFT_TOPOLOGY, else the machine (docs/topology.md) */
     int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs
                              allowed, else bound to the cores of an L3 */
     int report_leaks; /* not in this release: no effect */
     int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
-    void (*on_fatal)(const char *text); /* called with a fatal report, instead of stderr */
+    void (*on_fatal)(
+        const char *text); /* called with a fatal report, instead of stderr; for a stack
+                             overflow in a signal handler, on a stack of 60 KiB */
     void *reserved[4];
 } weft_config;
 
 /* Run main_fn(arg) as goroutine 1 and return when it has returned.
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
- * (main_fn NULL, bad maxprocs, stack size or topology), -ENOMEM, -EAGAIN (no thread to be had).
+ * (main_fn NULL, bad maxprocs or stack size, a bad topology, said on stderr), -ENOMEM, -EAGAIN (no thread to
+ * be had), -ENOTSUP (the calling thread has a shadow stack).
  * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
  * the result is -ETIMEDOUT, it is named on stderr, and its thread is left alone. A function inside
  * weft_blocking isn't waited for: its thread ends when it returns.
- * May be called again and again. main_fn's stack has RLIMIT_STACK's size. */
+ * May be called again and again. main_fn's stack has RLIMIT_STACK's size.
+ * A goroutine that runs over its stack ends the process with status 2 and a report. SIGSEGV and SIGBUS are
+ * caught for that during the run, and handed on to the handlers found here when they are anything else. */
 WEFT_API int weft_run(weft_fn main_fn, void *arg, const weft_config *config);
 
 /* Start a goroutine that runs fn(arg). errno and the rounding mode are per goroutine, the latter inherited
@@ -85,6 +91,20 @@ WEFT_API int weft_num_goroutine(void);
 
 /* CPUs that this process may use (its affinity mask). Doesn't change with maxprocs. Any thread. */
 WEFT_API int weft_num_cpu(void);
+
+/* Let n processors run goroutines, at most 1024; n <= 0 changes nothing. Returns how many did before. Takes
+ * effect at once, but that a goroutine which computes on a processor that is to go keeps it until its next
+ * weft call. During a run: for that run. Outside: for later runs whose config doesn't say. Any thread
+ * (Go: runtime.GOMAXPROCS). */
+WEFT_API int weft_maxprocs(int n);
+
+/* Tie this goroutine to the thread that it runs on: no other goroutine runs there, and this one nowhere else,
+ * until weft_unlock_os_thread has been called as often as weft_lock_os_thread. One that ends while it is
+ * locked takes the thread with it. For libraries that keep state in the thread; each time a locked goroutine
+ * waits costs two wake-ups by the kernel. A surplus unlock and a foreign thread are no error: nothing
+ * happens (Go: runtime.LockOSThread). */
+WEFT_API void weft_lock_os_thread(void);
+WEFT_API void weft_unlock_os_thread(void);
 
 /* Run fn(arg), which may block the thread in the kernel, without holding up other goroutines.
  * fn runs on the thread's own stack (8 MiB); this processor goes on elsewhere meanwhile. Inside fn the

@@ -7,6 +7,7 @@
 #include <weft/chan.h>
 #include <weft/defer.h>
 #include <weft/go.h>
+#include <weft/local.h>
 #include <weft/pool.h>
 #include <weft/select.h>
 #include <weft/sync.h>

@@ -25,17 +25,19 @@ void run_main_returned(void)
 {
     atomic_store_release(&sched.state, RUN_STOPPING);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
-    atomic_fence_after_rmw();                  /* [WAKE-1] */
-    for (unsigned i = 0; i < sched.procs; i++) /* a hint: a P's own write may overtake it */
+    atomic_fence_after_rmw(); /* [WAKE-1] */
+    for (unsigned i = 0, made = ps_made(); i < made;
+         i++) /* a hint: a P's own write may overtake it */
         p_slow_pick_soon(sched.ps[i]);
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m)
-            atomic_store_relaxed(&m->asked_to_stop, true);
+        if (!m)
+            continue;
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
+        locked_stop(m);
     }
     idle_wake_all();
-    atomic_add_acq_rel(&sched.leave_futex, 1);
-    os_futex_wake(&sched.leave_futex, 1);
+    sysmon_stop();
 }
 
 static void name_orphan(struct g *g)
@@ -51,13 +53,12 @@ static void name_orphan(struct g *g)
  * descriptor and its stack. False: it has just moved. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
-    struct blocking_call *call = atomic_load_acquire(&m->calling);
-    m->orphan_g = from == M_CALLING && call ? call->g : m->g;
+    m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
     if (from == M_RUNNING && m->orphan_g)
         name_orphan(m->orphan_g);
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p || p != m->p)
             continue;
@@ -257,7 +258,7 @@ void take_down(void)
     bool some_left = sched_alive() > 0;
     if (!sched.ps[0] && !(sched.ps[0] = p_new(0)))
         some_left = false; /* no memory to bury them properly */
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         if (!sched.ps[i])
             continue;
         if (sched.timer_ops.drop_all)

@@ -31,7 +31,7 @@ SANITIZE_OWNER_DATA_BEGIN
 int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
         if (at < earliest)
             earliest = at;
@@ -44,8 +44,8 @@ static void run_due_timers(struct m *m)
     if (timers_earliest() == OS_FOREVER)
         return;
     int64_t now = os_now();
-    for (unsigned i = 0; i < sched.procs; i++) {
-        struct p *p = sched.ps[(m->p->index + i) % sched.procs];
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[(m->p->index + i) % made];
         if (atomic_load_acquire(&p->timer.earliest) <= now)
             sched.timer_ops.run_due(p);
     }
@@ -54,10 +54,12 @@ static void run_due_timers(struct m *m)
 /* Whether the `next` of v may be taken, by what this M saw of it before. */
 static bool next_is_stale(struct m *m, struct p *v, struct g *g)
 {
-    struct sighting *s = &m->sightings[v->index];
-    uint64_t picks = p_picks(v);
     if (p_is_idle(v))
         return true;
+    if (unlikely(v->index >= m->sightings_made) && m_reserve_sightings(m))
+        return false;
+    struct sighting *s = &m->sightings[v->index];
+    uint64_t picks = p_picks(v);
     if (s->g != g || s->picks != picks) {
         *s = (struct sighting){.g = g, .picks = picks, .at = os_now()};
         return false;
@@ -70,7 +72,7 @@ bool work_queued(void)
 {
     if (atomic_load_acquire(&sched.injected))
         return true;
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (deque_size(&sched.ps[i]->runq))
             return true;
     return false;
@@ -82,7 +84,7 @@ bool work_visible(struct m *m)
     if (atomic_load_acquire(&sched.injected))
         return true;
     bool paused = m->pause_until != 0 && os_now() < m->pause_until;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
             return true;
@@ -154,7 +156,7 @@ static struct g *steal(struct m *m, bool next_too)
     struct p *p = m->p;
     unsigned begin = 0;
     for (unsigned tier = 0; tier < sizeof p->tier_end / sizeof p->tier_end[0]; tier++) {
-        unsigned n = p->tier_end[tier] - begin;
+        unsigned end = p->tier_end[tier], n = end > begin ? end - begin : 0; /* topology_extend */
         unsigned start = n > 1 ? (unsigned)(p_random(p) % n) : 0;
         for (unsigned i = 0; i < n; i++) {
             struct p *v = sched.ps[p->victims[begin + (start + i) % n]];
@@ -162,7 +164,7 @@ static struct g *steal(struct m *m, bool next_too)
             if (g)
                 return g;
         }
-        begin = p->tier_end[tier];
+        begin = end;
     }
     return NULL;
 }
@@ -199,12 +201,25 @@ static struct g *take_any(struct m *m)
     return g ? g : steal(m, true);
 }
 
+/* g was picked where it can't be switched to. NULL. */
+struct g *runq_refuse(struct m *m, struct g *g)
+{
+    if (atomic_load_relaxed(&g->on_cpu) == ON_CPU_LOCKED) {
+        m->refused = g; /* find_runnable is next */
+        p_slow_pick_soon(m->p);
+    } else {
+        runq_push_tail(m->p, g);
+    }
+    return NULL;
+}
+
 /* A slow pick on the goroutine's own stack: where nothing is due but the deque's precedence, two switches
  * are saved. */
 struct g *pick_slowly(struct m *m)
 {
     struct p *p = m->p;
-    if (atomic_load_relaxed(&m->asked_to_stop) || atomic_load_relaxed(&sched.injected))
+    if ((atomic_load_relaxed(&m->asked) & (ASKED_TO_STOP | ASKED_TO_SHARE)) ||
+        atomic_load_relaxed(&sched.injected) || m->locked_g || p_is_retiring(p))
         return NULL;
     int64_t earliest = timers_earliest();
     if (earliest != OS_FOREVER) {
@@ -214,7 +229,7 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
-    struct g *g = runq_settled(p, take_local(p, true));
+    struct g *g = runq_settled(m, take_local(p, true));
     if (g) {
         qsbr_quiescent();
         round_begin(p);
@@ -229,7 +244,7 @@ static bool may_spin(struct m *m)
     uint64_t word = atomic_load_relaxed(&sched.word);
     unsigned idle = word & WORD_IDLE_MASK;
     unsigned spinning = (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
-    unsigned busy = idle < sched.procs ? sched.procs - idle : 0;
+    unsigned procs = atomic_load_relaxed(&sched.procs), busy = idle < procs ? procs - idle : 0;
     if (!sched.spin_allowed || busy < 2 || busy > sched.cpus || 2 * spinning >= busy)
         return false;
     return m->spin_score >= SPIN_SCORE_PAYS || ++m->spins_skipped % SPIN_PROBE_EVERY == 0;
@@ -263,13 +278,24 @@ static bool spin_on(struct m *m, int64_t *until)
     return true;
 }
 
-/* Nothing to run: let the P go. After weft_goexit in main the last to do so sees, by way of sched.word, that
- * all others have ended. */
-static void give_up(struct m *m)
+/* After weft_goexit in main the last to let its P go sees, by way of sched.word, that all have ended. */
+static void check_gone(void)
 {
-    m_drop_p(m);
     if (unlikely(atomic_load_relaxed(&sched.main_gone)) && sched_alive() == 0)
         sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
+}
+
+/* The same for an M that may run one goroutine only. */
+static struct g *find_locked(struct m *m)
+{
+    if (m->p) {
+        struct g *g = take_any(m);
+        if (g == m->locked_g)
+            return g;
+        if (g)
+            runq_push_next(m->p, g); /* for whoever gets the P */
+    }
+    return locked_wait(m) ? m->locked_g : NULL;
 }
 
 struct g *find_runnable(struct m *m)
@@ -279,19 +305,40 @@ struct g *find_runnable(struct m *m)
     for (;;) {
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
+        if (unlikely(m->p && p_is_retiring(m->p)) && p_retire(m->p)) {
+            alloc_bind(NULL);
+            m->p = NULL;
+        }
+        if (unlikely(m->p && (atomic_load_relaxed(&m->asked) & ASKED_TO_SHARE)))
+            p_share(m->p);
+        if (unlikely(m->ends)) {
+            m_give_p_away(m);
+            check_gone();
+            return NULL;
+        }
+        if (unlikely(m->locked_g))
+            return find_locked(m);
         if (unlikely(!m->p)) {
             if (!m_idle(m))
                 return NULL;
             spin_until = 0;
         }
         qsbr_quiescent();
-        struct g *g = take_any(m);
+        struct g *g = m->refused ? m->refused : take_any(m);
+        m->refused = NULL;
         if (!g) {
-            if (!spin_on(m, &spin_until))
-                give_up(m);
+            if (!spin_on(m, &spin_until)) {
+                m_drop_p(m);
+                check_gone();
+            }
             continue;
         }
-        if (unlikely(atomic_load_acquire(&g->on_cpu))) {
+        uint32_t on_cpu = atomic_load_acquire(&g->on_cpu); /* pairs with arrive() */
+        if (unlikely(on_cpu == ON_CPU_LOCKED)) {
+            locked_hand_over(m, g);
+            continue;
+        }
+        if (unlikely(on_cpu)) {
             runq_push_tail(m->p, g); /* still switching out on another M */
             if (++retries % RETRIES_BEFORE_YIELD == 0)
                 os_yield();

@@ -20,6 +20,7 @@ struct foreign {
     struct waiter waiter;
     struct slab_cache gs, waiters;
     struct weft_deferred *deferred;
+    struct locals *locals;
 };
 
 static _Thread_local struct foreign *tls_foreign;
@@ -28,6 +29,8 @@ static struct depot records;
 static void foreign_release(void *record)
 {
     struct foreign *f = record;
+    locals_destroy();
+    locals_free(&f->locals);
     tls_foreign = NULL;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
     waiters_flush(&f->waiters);
@@ -123,6 +126,19 @@ struct slab_cache *foreign_waiters(void)
 {
     struct foreign *f = foreign_self();
     return f ? &f->waiters : NULL;
+}
+
+struct locals *foreign_locals(void)
+{
+    return tls_foreign ? tls_foreign->locals : NULL;
+}
+
+bool foreign_set_locals(struct locals *t)
+{
+    struct foreign *f = foreign_self();
+    if (f)
+        f->locals = t;
+    return f;
 }
 
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline)

@@ -22,7 +22,7 @@ int g_carved(void *object)
 
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->waiter.cancellable);
+    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
@@ -78,8 +78,8 @@ static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
     sanitize_release(g);
     counter_add(&p->started, 1);
     runq_push_next(p, g);
-    if (unlikely(atomic_load_relaxed(&m->asked_to_stop)) && m->g)
-        sched_abandon();
+    if (unlikely(atomic_load_relaxed(&m->asked)) && m->g)
+        sched_asked();
 }
 
 /* Make a new goroutine runnable. */

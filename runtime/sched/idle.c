@@ -33,11 +33,12 @@ SANITIZE_OWNER_DATA_BEGIN
 
 bool p_is_idle(struct p *p)
 {
-    return atomic_load_relaxed(&sched.idle_ps[p->index / 64]) & (UINT64_C(1) << p->index % 64);
+    return atomic_load_relaxed(&p->section) ||
+           (atomic_load_relaxed(&sched.idle_ps[p->index / 64]) & (UINT64_C(1) << p->index % 64));
 }
 
-/* The count is raised before the bit is set and lowered after it is cleared, so it is never below
- * the number of bits. */
+/* The count is raised before the bit (or p.section) is set and lowered after it is cleared, so it is never
+ * below the number of idle Ps. */
 static void p_release(struct p *p)
 {
     atomic_add_acq_rel(&sched.word, WORD_IDLE_ONE);
@@ -55,18 +56,65 @@ static bool p_acquire_at(unsigned index)
     return true;
 }
 
+/* The P of an M that is in a blocking section, which is to run on any CPU from now on. (The M may be coming
+ * back and bind itself to another P meanwhile: then it stays unbound until it next changes its P.) */
+static bool p_acquire_section(struct p *p)
+{
+    uint32_t owner = atomic_load_relaxed(&p->section);
+    if (!owner || !atomic_cas_acq_rel(&p->section, &owner, 0))
+        return false;
+    atomic_sub_acq_rel(&sched.word, WORD_IDLE_ONE);
+    topology_unbind(atomic_load_acquire(&sched.ms[owner - 1]));
+    return true;
+}
+
 static struct p *p_acquire(struct p *prefer)
 {
-    if (prefer && p_acquire_at(prefer->index))
+    if (prefer && (p_acquire_at(prefer->index) || p_acquire_section(prefer)))
         return prefer;
-    for (unsigned i = 0; i < (sched.procs + 63) / 64; i++)
+    for (unsigned i = 0; i < (ps_made() + 63) / 64; i++)
         for (uint64_t bits; (bits = atomic_load_relaxed(&sched.idle_ps[i]));)
             if (p_acquire_at(i * 64 + (unsigned)__builtin_ctzll(bits)))
                 return sched.ps[i * 64 + (unsigned)__builtin_ctzll(bits)];
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
+        if (p_acquire_section(sched.ps[i]))
+            return sched.ps[i];
     return NULL;
 }
 
-static void m_hold(struct m *m, struct p *p)
+bool p_take_if_idle(struct p *p)
+{
+    return p_acquire_at(p->index) || p_acquire_section(p);
+}
+
+void p_put_idle(struct p *p)
+{
+    p_release(p);
+}
+
+/* m enters a blocking section, its P is to be had. A full fence must follow [WAKE-2]. */
+void section_open(struct m *m)
+{
+    struct p *p = m->p;
+    m->p = NULL;
+    alloc_bind(NULL);
+    atomic_add_acq_rel(&sched.word, WORD_IDLE_ONE);
+    atomic_store_release(&p->section, m->index + 1); /* pairs with p_acquire_section() */
+}
+
+/* Back from it: false when somebody has taken the P. */
+bool section_close(struct m *m, struct p *p)
+{
+    uint32_t mine = m->index + 1;
+    if (!atomic_cas_acq_rel(&p->section, &mine, 0))
+        return false;
+    atomic_sub_acq_rel(&sched.word, WORD_IDLE_ONE);
+    m->p = p;
+    alloc_bind(&p->arena);
+    return true;
+}
+
+void m_hold(struct m *m, struct p *p)
 {
     m->p = p;
     atomic_store_relaxed(&p->last_m, m);
@@ -172,7 +220,7 @@ static struct m *idle_m_claim(struct m *prefer)
 static void m_unpark(struct m *m, struct p *handed)
 {
     m->handed = handed;
-    atomic_store_release(&m->park, 1); /* pairs with the acquire in m_sleep() */
+    atomic_store_release(&m->park, M_HANDED); /* pairs with the acquire in m_sleep() */
     os_futex_wake(&m->park, 1);
 }
 
@@ -206,6 +254,8 @@ void wake_one(struct p *waker, struct p *prefer)
     }
     if (waker)
         counter_add(&waker->wakes, 1);
+    else
+        atomic_add_relaxed(&sched.other_wakes, 1);
     struct m *m = idle_m_claim(atomic_load_relaxed(&p->last_m));
     if (m) {
         m->spinning = true;
@@ -241,7 +291,7 @@ void wake_slow(struct p *p)
     wake_one(p, NULL);
 }
 
-/* Before m goes on with goroutines: somebody sleeps towards the earliest timer, or is awake to. */
+/* Before m (NULL: nobody) goes on with goroutines: somebody sleeps towards the earliest timer, or is awake to. */
 void watcher_ensure(struct m *m)
 {
     int64_t earliest = timers_earliest();
@@ -249,7 +299,27 @@ void watcher_ensure(struct m *m)
         return;
     atomic_fence_full(); /* [WATCH-1] */
     if (earliest < atomic_load_relaxed(&sched.watch_deadline))
-        wake_one(m->p, NULL);
+        wake_one(m ? m->p : NULL, NULL);
+}
+
+/* p has been let go while its M doesn't run goroutines. Another M is woken if there is work for it, or a timer
+ * that nobody watches. True: it was wanted. */
+bool p_left_wanted(struct p *p)
+{
+    atomic_fence_after_rmw(); /* [WAKE-2] */
+    if (atomic_load_acquire(&p->next) || work_queued()) {
+        wake_one(NULL, p);
+        return true;
+    }
+    watcher_ensure(NULL);
+    return false;
+}
+
+bool m_give_p_away(struct m *m)
+{
+    struct p *p = m->p;
+    m_drop_p(m);
+    return p_left_wanted(p);
 }
 
 /* ---- sleeping ---- */
@@ -273,8 +343,10 @@ static int64_t watch_begin(void)
 
 static void watch_end(int64_t deadline)
 {
-    if (deadline != OS_FOREVER)
-        atomic_cas_acq_rel(&sched.watch_deadline, &deadline, OS_FOREVER);
+    if (deadline == OS_FOREVER)
+        return;
+    atomic_cas_acq_rel(&sched.watch_deadline, &deadline, OS_FOREVER);
+    atomic_fence_after_rmw(); /* [WATCH-2] who armed one while we watched for a nearer one, likewise */
 }
 
 /* The kernel wakes late by a fairly steady lag: sleep that much less and spin for the rest. */

@@ -15,7 +15,8 @@
  * on_cpu is a second, shorter state: set by the M that starts to run a G, cleared by whatever runs
  * next on that M, once the stack is no longer in use. A G can be RUNNABLE and in a queue while on_cpu
  * is still set; who picks it then puts it back. Nobody waits for on_cpu while his own is set: two Ms
- * that each park one goroutine and pick the other's would wait for ever. */
+ * that each park one goroutine and pick the other's would wait for ever. One that is locked to its M has
+ * ON_CPU_LOCKED instead of 0, so that who looks at on_cpu needs to look at nothing else (lock.c). */
 #ifndef WEFT_SCHED_INTERNAL_H
 #define WEFT_SCHED_INTERNAL_H
 
@@ -26,6 +27,7 @@
 #include "alloc/stack.h"
 #include "arch/os.h"
 #include "arch/sanitize.h"
+#include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
 
@@ -58,7 +60,13 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
-#define G_MAIN 8u /* goroutine 1: the run ends with it */
+#define G_MAIN 8u    /* goroutine 1: the run ends with it */
+#define G_LOCKED 16u /* only locked_to may run it */
+#define G_LOCALS 32u /* has values under keys (local.c) */
+
+/* g.on_cpu */
+#define ON_CPU 1u
+#define ON_CPU_LOCKED 2u
 
 /* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
  * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
@@ -77,7 +85,9 @@ struct g {
     struct waiter waiter;
 
     struct waiter *waiting; /* what it is parked with, if not its own waiter */
+    struct m *locked_to;
     struct weft_deferred *deferred;
+    struct locals *locals;
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
     _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
@@ -112,12 +122,16 @@ struct p {
     _Atomic(int64_t) timers;
     int64_t last_wake;              /* the holder's */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
+    _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
     unsigned index;
     struct p *next_spare;
+    _Atomic(uint32_t) life; /* enum p_life */
+    uint64_t seen_picks;    /* sysmon's */
+    int64_t seen_cpu;       /* of its M's thread then; -1: not looked at */
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -131,6 +145,18 @@ struct p {
  * the end of a run. An M that finds itself an orphan touches nothing of the run any more. Descriptors of Ms
  * are never freed, so who walks over sched.ms needs no lock. */
 enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
+
+/* m.asked */
+#define ASKED_TO_STOP 1u
+#define ASKED_TO_YIELD 2u
+#define ASKED_TO_SHARE 4u /* its P, see procs.c */
+
+/* m.park */
+#define M_HANDED 1u
+#define M_TOLD_TO_STOP 2u /* one that waits for its locked goroutine */
+
+/* Where maxprocs stands between it and its work: see procs.c. */
+enum p_life { P_ACTIVE, P_RETIRING, P_RETIRED };
 
 enum p_mode {
     P_SHARED,
@@ -147,10 +173,12 @@ struct m {
     uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
-    struct blocking_call
-        *call; /* a goroutine asks the scheduler's stack to run this (blocking.c) */
+    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
 
-    _Atomic(bool) asked_to_stop; /* looked at by calls that don't pass find_runnable */
+    struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
+    struct g *locked_g; /* the only one that it may run */
+    unsigned locks;     /* how often that has locked it */
+    bool ends;          /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */
@@ -162,19 +190,21 @@ struct m {
     int64_t pause_ns;
     int64_t wake_lag; /* by how much timed sleeps end late, ns, smoothed */
 
-    _Atomic(uint32_t) park; /* futex: 1 when handed something */
+    _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    struct g *orphan_g;                      /* what an orphan ran */
-    struct p *orphan_p;                      /* and the P that it holds, if any */
-    _Atomic(struct blocking_call *) calling; /* in a blocking section */
-    int bound;                               /* which binding set it is bound to: see topology.c */
+    struct g *orphan_g;          /* what an orphan ran */
+    struct p *orphan_p;          /* and the P that it holds, if any */
+    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
+    int bound;                   /* which binding set it is bound to: see topology.c */
+    bool reporting;              /* a fault: see fault.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
     unsigned index;             /* in sched.ms */
     struct sighting *sightings; /* of Ps' `next`, by index */
     unsigned sightings_made;
+    struct os_signal_stack signal_stack;
 };
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
@@ -201,13 +231,15 @@ struct sched {
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
     _Atomic(unsigned) threads;     /* Ms that have not left */
     _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
-    _Atomic(uint64_t) in_blocking;
     _Atomic(uint64_t) foreign_started, foreign_unparks;
+    _Atomic(uint64_t) other_wakes; /* by no P */
     _Atomic(struct m *) ms[THREADS_MAX];
 
-    unsigned procs;
-    unsigned cpus; /* CPUs that the process may use */
-    double quota;  /* of CPUs, by the cgroup; 0: none */
+    _Atomic(unsigned) procs;   /* as many run goroutines: maxprocs */
+    _Atomic(unsigned) ps_made; /* of this run, those that maxprocs has retired included */
+    unsigned cpus;             /* CPUs that the process may use */
+    _Atomic(int) wanted_procs; /* for later runs; 0: not set */
+    double quota;              /* of CPUs, by the cgroup; 0: none */
     bool quota_read;
     bool spin_allowed;
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
@@ -216,14 +248,20 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans;        /* Ms of earlier runs that never left */
-    struct p *spare_ps;      /* Ps that orphans have left behind */
-    _Atomic(bool) main_gone; /* main called weft_goexit */
+    unsigned orphans;                  /* Ms of earlier runs that never left */
+    struct p *spare_ps;                /* Ps that orphans have left behind */
+    _Atomic(bool) main_gone;           /* main called weft_goexit */
+    const struct sched_layout *layout; /* keeps debugger.c in programs linked with the archive */
 };
 
 extern struct sched sched;
 
 SANITIZE_OWNER_DATA_BEGIN
+
+static inline unsigned ps_made(void)
+{
+    return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
+}
 
 /* This thread's M; NULL on a foreign thread. */
 extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
@@ -265,24 +303,33 @@ void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back 
 void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
 _Noreturn void sched_goroutine_entry(void *arg);
 _Noreturn void sched_abandon(void);
+void sched_asked(void);
 
 /* go.c */
 int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
+/* local.c */
+void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */
+void locals_free(struct locals **t);
+
 /* Back to the P's cache. Its stack is gone already. */
 static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *g)
 {
-    if (unlikely(g->flags & G_COPY))
-        alloc_free(g->arg);
+    if (unlikely(g->flags & (G_COPY | G_LOCALS))) {
+        if (g->flags & G_COPY)
+            alloc_free(g->arg);
+        locals_free(&g->locals);
+    }
     atomic_store_relaxed(&g->state, G_FREE);
     slab_put(&sched.g_class, &p->gs, g);
 }
 
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
-struct g *pick_slowly(struct m *m);   /* on a goroutine's stack; NULL: use find_runnable */
+struct g *runq_refuse(struct m *m, struct g *g);
+struct g *pick_slowly(struct m *m); /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);
 int64_t timers_earliest(void);
@@ -293,34 +340,49 @@ void wake_one(struct p *waker, struct p *prefer);
 bool m_idle(struct m *m); /* sleep until there is a P to hold; false: the run ends */
 bool m_take_p(struct m *m, struct p *prefer);
 void m_drop_p(struct m *m);
+void m_hold(struct m *m, struct p *p);
+bool p_left_wanted(struct p *p);
+bool m_give_p_away(struct m *m);
+void section_open(struct m *m);
+bool section_close(struct m *m, struct p *p);
 void m_start_spinning(struct m *m);
 void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
 bool p_is_idle(struct p *p);
+bool p_take_if_idle(struct p *p);
+void p_put_idle(struct p *p); /* a full fence is done then [WAKE-2] */
 void idle_wake_all(void);
 void watcher_ensure(struct m *m);
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */
+
+/* procs.c */
+bool p_is_retiring(struct p *p);
+bool p_retire(struct p *p); /* by who holds it. True: it is gone; false: it is needed after all */
+void p_share(struct p *p);  /* likewise: others will take from its queues */
+
+/* lock.c */
+void g_left_locked(struct m *m, struct g *g);
+bool locked_wait(struct m *m);
+void locked_hand_over(struct m *m, struct g *g);
+void locked_stop(struct m *m);
 
 /* m.c */
 int m_start(struct p *p, bool spinning, struct p *waker); /* a new thread that holds p */
 void m_loop(struct m *m);
 struct m *m_alloc(void);
+int m_reserve_sightings(struct m *m);
 void m_dealloc(struct m *m);
 void m_free(struct m *m); /* one that m_start made: its slot may be used again */
 
-/* blocking.c */
-struct blocking_call {
-    void *(*fn)(void *);
-    void *arg;
-    void *result;
-    int error; /* errno as fn left it */
-    struct g *g;
-};
-void m_run_call(struct m *m);
+/* fault.c */
+void faults_catch(void);   /* from here on overflows are reported */
+void faults_release(void); /* the handlers are again as the program had them */
 
 /* run.c */
 struct p *p_new(unsigned index);
 void p_reset(struct p *p);
+void sched_may_spin(unsigned procs);
+int procs_outside_runs(int n);
 void set_stack_bytes(size_t bytes); /* the default size; cached stacks of another one go */
 
 /* end.c */
@@ -328,13 +390,25 @@ void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
 
+/* debugger.c: for debuggers. */
+struct sched_layout {
+    char name[32];
+    uint32_t value; /* an offset, or what the constant of that name is */
+    uint32_t bytes;
+};
+extern const struct sched_layout sched_debug_layout[];
+extern struct sched *const sched_debug_root;
+extern const char sched_debug_reasons[][32];
+extern const uint32_t sched_debug_reason_count;
+
 /* stats.c */
 uint64_t sched_alive(void); /* goroutines */
 
 /* topology.c */
-int topology_load(const char *description);
+int topology_load(const char *configured);
 int topology_survey(void);
 void topology_layout(unsigned procs, bool pin);
+void topology_extend(unsigned from, unsigned to, bool pin);
 unsigned topology_cpus(void);
 void topology_bind(struct m *m, struct p *p);
 void topology_unbind(struct m *m);
@@ -350,10 +424,10 @@ void qsbr_settle(
     void); /* the run has ended: free what was retired, if no orphan may be reading it */
 
 /* sysmon.c */
-void sysmon_start(void);
-void sysmon_stop(void);  /* it is at no M any more, unless one that is being started */
-void sysmon_reset(void); /* all Ms have left: stopped, and may be started again */
-void sysmon_poke(void);  /* the runtime isn't idle any more */
+void sysmon_reset(void);
+void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
+void sysmon_stop(void);
+void sysmon_poke(void); /* the runtime isn't idle any more */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
@@ -366,6 +440,8 @@ void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
 struct weft_deferred **foreign_deferred(void);
 struct slab_cache *foreign_waiters(void);
+struct locals *foreign_locals(void);       /* NULL: none yet */
+bool foreign_set_locals(struct locals *t); /* false: no memory */
 
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */

@@ -10,13 +10,14 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SPIN_SCORE_START 128
 #define WAKE_LAG_START_NS 50000
 
-/* Room to remember as many Ps as this run has. 0 or -ENOMEM. */
-static int m_reserve_sightings(struct m *m)
+/* Room to remember as many Ps as this run has by now. 0 or -ENOMEM. */
+int m_reserve_sightings(struct m *m)
 {
-    if (m->sightings_made < sched.procs) {
+    unsigned made = ps_made();
+    if (m->sightings_made < made) {
         alloc_free(m->sightings);
-        m->sightings = alloc_aligned(CACHE_LINE, sched.procs * sizeof *m->sightings);
-        m->sightings_made = m->sightings ? sched.procs : 0;
+        m->sightings = alloc_aligned(CACHE_LINE, made * sizeof *m->sightings);
+        m->sightings_made = m->sightings ? made : 0;
     }
     if (!m->sightings)
         return -ENOMEM;
@@ -93,13 +94,15 @@ static struct m *m_new(int *rc)
     if (!m)
         return NULL;
     *rc = m_init(m);
+    if (!*rc && !m->signal_stack.low)
+        *rc = os_signal_stack_make(&m->signal_stack);
     if (*rc) {
         m_free(m);
         return NULL;
     }
     atomic_fence_full(); /* [STOP-1] run_main_returned() asks this M to stop, or we see that it must */
     if (atomic_load_relaxed(&sched.word) & WORD_STOP)
-        atomic_store_relaxed(&m->asked_to_stop, true);
+        atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
     return m;
 }
 
@@ -116,6 +119,7 @@ void m_loop(struct m *m)
     if (SANITIZE_FIBERS)
         os_thread_bounds(&low, &size);
     tls_m = m;
+    os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
@@ -125,19 +129,18 @@ void m_loop(struct m *m)
         topology_bind(m, m->p);
         sysmon_poke();
     }
-    for (struct g *g; (g = find_runnable(m));) {
+    for (struct g *g; (g = find_runnable(m));)
         sched_run_g(m, g);
-        while (m->call)
-            m_run_call(m);
-    }
     qsbr_unregister();
     alloc_bind(NULL);
+    os_signal_stack_leave(&m->signal_stack);
     tls_m = NULL;
 }
 
 static void *m_thread(void *arg)
 {
     struct m *m = arg;
+    m->thread = os_thread_self(); /* os_thread_start() may not have got to it yet */
     os_thread_name("weft");
     os_thread_slack(1);
     m_loop(m);
@@ -163,8 +166,6 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     m->hunting = waker;
     m->waker = waker;
     atomic_store_relaxed(&p->last_m, m);
-    if (m->index > 0)
-        sysmon_start();
     atomic_add_acq_rel(&sched.threads, 1);
     rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {

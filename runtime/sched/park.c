@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void g_becomes_current(struct m *m,
     if (!g->stack)
         g_take_stack(m->p, g);
     m->g = g;
-    atomic_store_relaxed(&g->on_cpu, 1);
+    atomic_store_relaxed(&g->on_cpu, ON_CPU);
 }
 
 /* The goroutine that ran here before has left its stack for good. */
@@ -51,6 +51,10 @@ static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
     sanitize_fiber_destroy(&g->fiber);
     if (likely(g->stack->pooled || g->stack != sched.main_stack))
         stack_put(&sched.stack_class, &p->stacks, g->stack);
+    if (unlikely(g->flags & G_LOCKED)) {
+        m->locked_g = NULL;
+        m->ends = true;
+    }
     g_free(p, g);
 }
 
@@ -59,10 +63,12 @@ static inline __attribute__((always_inline)) void arrive(struct m *m)
     struct g *prev = m->prev;
     if (!prev)
         return;
-    if (unlikely(prev->flags & G_EXITING))
+    if (likely(!(prev->flags & (G_EXITING | G_LOCKED))))
+        atomic_store_release(&prev->on_cpu, 0); /* pairs with runq_settled, find_runnable */
+    else if (prev->flags & G_EXITING)
         g_reap(m, prev);
     else
-        atomic_store_release(&prev->on_cpu, 0); /* pairs with pick_local, find_runnable */
+        g_left_locked(m, prev);
 }
 
 /* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
@@ -102,6 +108,8 @@ void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev)
 void sched_run_g(struct m *m, struct g *g)
 {
     g_becomes_current(m, g);
+    if (unlikely(g->flags & G_LOCKED))
+        p_slow_pick_soon(m->p);
     m->prev = NULL;
     sanitize_leave(&m->fiber, &g->fiber);
     struct m *back = arch_switch(&m->ctx, &g->ctx, m);
@@ -241,7 +249,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
     sanitize_release(&sched.main_stack);
     if (likely(to)) {
         m->g = to;
-        atomic_store_relaxed(&to->on_cpu, 1);
+        atomic_store_relaxed(&to->on_cpu, ON_CPU);
         if (!to->stack && !SANITIZE_FIBERS && likely(g->stack->pooled)) {
             to->stack = g->stack;
             g_free(p, g);
@@ -264,7 +272,10 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 
 _Noreturn void sched_exit(void)
 {
-    if (m_self()->g->flags & G_MAIN)
+    struct g *g = m_self()->g;
+    if (unlikely(g->flags & G_LOCALS))
+        locals_destroy();
+    if (g->flags & G_MAIN)
         atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
 }
@@ -279,6 +290,27 @@ _Noreturn void sched_abandon(void)
     arch_jump(&m->ctx, m);
 }
 
+/* On a goroutine, which somebody has asked to give way. */
+void sched_asked(void)
+{
+    struct m *m = m_self();
+    uint32_t asked = atomic_and_acq_rel(&m->asked, ~(ASKED_TO_YIELD | ASKED_TO_SHARE));
+    if (asked & ASKED_TO_STOP)
+        sched_abandon();
+    if (asked & ASKED_TO_SHARE)
+        p_share(m->p);
+    weft_yield();
+}
+
+/* Its function has returned. */
+static __attribute__((noinline)) void returned_specially(struct g *g)
+{
+    if (g->flags & G_LOCALS)
+        locals_destroy();
+    if (g->flags & G_MAIN)
+        run_main_returned();
+}
+
 _Noreturn void sched_goroutine_entry(void *arg)
 {
     struct m *m = arg;
@@ -290,8 +322,8 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
-    if (unlikely(g->flags & G_MAIN))
-        run_main_returned();
+    if (unlikely(g->flags & (G_MAIN | G_LOCALS)))
+        returned_specially(g);
     exit_here();
 }
 

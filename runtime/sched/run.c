@@ -21,11 +21,11 @@ static size_t whole_pages(size_t bytes)
     return (bytes + os_page() - 1) & ~(os_page() - 1);
 }
 
-/* maxprocs by config, environment or machine; 0: bad. */
+/* maxprocs by config, weft_maxprocs, environment or machine; 0: bad. */
 static unsigned choose_procs(int configured)
 {
     const char *env = getenv("WEFT_MAXPROCS");
-    long n = configured;
+    long n = configured ? configured : atomic_load_relaxed(&sched.wanted_procs);
     if (n == 0 && env && *env) {
         char *end;
         n = strtol(env, &end, 10);
@@ -33,13 +33,28 @@ static unsigned choose_procs(int configured)
             return 0;
     } else if (n == 0) {
         double quota = sched.quota;
-        n = topology_cpus() ? (long)topology_cpus() : 1;
+        n = topology_cpus() ? (long)topology_cpus() : os_cpu_count();
         if (quota > 0 && quota < (double)n)
             n = (long)(quota + 0.999);
         if (n > PROCS_MAX)
             n = PROCS_MAX;
     }
     return n < 1 || n > PROCS_MAX ? 0 : (unsigned)n;
+}
+
+/* weft_maxprocs while no run is in progress: for those that come. */
+int procs_outside_runs(int n)
+{
+    int old = (int)choose_procs(0);
+    if (n > 0)
+        atomic_store_relaxed(&sched.wanted_procs, n < PROCS_MAX ? n : PROCS_MAX);
+    return old;
+}
+
+/* Nobody spins where there is no CPU to spare. */
+void sched_may_spin(unsigned procs)
+{
+    sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= procs);
 }
 
 struct p *p_new(unsigned index)
@@ -74,6 +89,8 @@ void p_reset(struct p *p)
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
     atomic_store_relaxed(&p->wake_backoff, 0);
+    atomic_store_relaxed(&p->section, 0);
+    atomic_store_relaxed(&p->life, P_ACTIVE);
     atomic_store_relaxed(&p->started, 0);
     atomic_store_relaxed(&p->ended, 0);
     atomic_store_relaxed(&p->parks, 0);
@@ -123,9 +140,21 @@ static int check_config(const weft_config *config)
     return 0;
 }
 
+/* A switch would not move it along: the next return would kill the process. */
+static int refuse_shadow_stack(void)
+{
+    if (!os_shadow_stack())
+        return 0;
+    os_write_stderr(
+        "weft: this process checks returns against a shadow stack, which goroutines don't "
+        "have; start it without (GLIBC_TUNABLES=glibc.cpu.x86_shstk=off)\n");
+    return -ENOTSUP;
+}
+
 static int set_up(const weft_config *config)
 {
     sched.config = *config;
+    sched.layout = sched_debug_layout;
     int rc = topology_load(config->topology);
     if (!rc)
         rc = topology_survey();
@@ -135,24 +164,26 @@ static int set_up(const weft_config *config)
     if (!sched.quota_read) /* takes longer than the rest of a warm start */
         sched.quota = os_cpu_quota();
     sched.quota_read = true;
-    sched.procs = choose_procs(config->maxprocs);
-    if (sched.procs == 0)
+    unsigned procs = choose_procs(config->maxprocs);
+    if (procs == 0)
         return -EINVAL;
-    sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= sched.procs);
+    atomic_store_relaxed(&sched.procs, procs);
+    atomic_store_relaxed(&sched.ps_made, procs);
+    sched_may_spin(procs);
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(config->stack_size ? whole_pages(config->stack_size) : STACK_BYTES_DEFAULT);
-    rc = make_ps(sched.procs);
+    rc = make_ps(procs);
     if (rc)
         return rc;
-    topology_layout(sched.procs, !config->no_pin);
+    topology_layout(procs, !config->no_pin);
     atomic_store_relaxed(&sched.injected, NULL);
     atomic_store_relaxed(&sched.ids, 0);
-    atomic_store_relaxed(&sched.in_blocking, 0);
     atomic_store_relaxed(&sched.foreign_started, 0);
     atomic_store_relaxed(&sched.foreign_unparks, 0);
+    atomic_store_relaxed(&sched.other_wakes, 0);
     atomic_store_relaxed(&sched.threads, 0);
-    idle_reset(sched.procs);
+    idle_reset(procs);
     return 0;
 }
 
@@ -176,35 +207,31 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     return g;
 }
 
-static void await_main(void)
-{
-    for (;;) {
-        uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.state) != RUN_ON)
-            return;
-        os_futex_wait(&sched.leave_futex, seen, OS_FOREVER);
-    }
-}
-
 static int run(weft_fn fn, void *arg)
 {
     struct p *p = sched.ps[0];
     struct g *g = make_main(p, fn, arg);
-    if (!g)
-        return -ENOMEM;
-    atomic_store_release(&sched.state, RUN_ON);
-    int rc = m_start(p, false, NULL);
-    if (rc) {
+    struct m *eyes = m_alloc();
+    int rc = g && eyes ? 0 : -ENOMEM;
+    faults_catch();
+    if (!rc) {
+        sysmon_reset();
+        atomic_store_release(&sched.state, RUN_ON);
+        rc = m_start(p, false, NULL);
+    }
+    if (!rc) {
+        sysmon_watch(eyes);
+    } else {
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
-    await_main();
     foreign_shut();
-    sysmon_stop();
     int left = join_ms();
-    sysmon_reset(); /* a late start of an M may have started it anew */
     sanitize_acquire(&sched.main_stack);
     take_down();
+    faults_release();
+    if (eyes)
+        m_dealloc(eyes);
     return rc == -EUSERS ? -EAGAIN : rc ? rc : left;
 }
 
@@ -213,6 +240,8 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
     static const weft_config defaults;
     config = config ? config : &defaults;
     int rc = main_fn ? check_config(config) : -EINVAL;
+    if (!rc)
+        rc = refuse_shadow_stack();
     if (rc)
         return rc;
     uint32_t none = RUN_NONE;
@@ -227,7 +256,7 @@ int weft_run(weft_fn main_fn, void *arg, const weft_config *config)
 
 int weft_num_cpu(void)
 {
-    return os_cpu_count();
+    return m_self() ? (int)sched.cpus : os_cpu_count(); /* an M may be bound to some of them */
 }
 
 void sched_set_timer_ops(const struct sched_timer_ops *ops)

@@ -103,13 +103,9 @@ static inline bool runq_slow_pick_is_due(struct p *p)
 
 /* g, if it can be switched to at once. One that is still switching out elsewhere is put back, never waited
  * for here. */
-static inline __attribute__((always_inline)) struct g *runq_settled(struct p *p, struct g *g)
+static inline __attribute__((always_inline)) struct g *runq_settled(struct m *m, struct g *g)
 {
-    if (g && unlikely(atomic_load_acquire(&g->on_cpu))) {
-        runq_push_tail(p, g);
-        return NULL;
-    }
-    return g;
+    return g && unlikely(atomic_load_acquire(&g->on_cpu)) ? runq_refuse(m, g) : g;
 }
 
 /* Take a successor that can be switched to at once; NULL: none, or only find_runnable can tell. */
@@ -121,7 +117,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick(struct m *m)
         return pick_slowly(m);
     atomic_store_relaxed(&p->picks_left, left - 1);
     struct g *g = runq_take_next(p);
-    return runq_settled(p, g ? g : runq_take_queued(p));
+    return runq_settled(m, g ? g : runq_take_queued(p));
 }
 
 /* The same, with `from` to the tail if there is one. */
@@ -131,7 +127,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m
     uint32_t left = atomic_load_relaxed(&p->picks_left);
     if (likely(left != 0 && !atomic_load_relaxed(&p->next))) {
         atomic_store_relaxed(&p->picks_left, left - 1);
-        struct g *g = runq_settled(p, runq_take_queued(p));
+        struct g *g = runq_settled(m, runq_take_queued(p));
         if (g)
             deque_push_after_pop(&p->runq, from);
         return g;

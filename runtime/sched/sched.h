@@ -163,7 +163,19 @@ _Noreturn void sched_exit(void);
 
 /* "fatal error: TEXT" on stderr, status 2. */
 _Noreturn void sched_fatal(const char *text);
-_Noreturn void sched_die(const char *report);
+_Noreturn void sched_die(const char *text);
+
+/* The same in pieces. Between begin and end no other thread reports. Async-signal-safe. */
+void sched_report_begin(void);
+void sched_report(const char *text);
+_Noreturn void sched_report_end(void);
+
+/* The frames that a fault interrupted, innermost first, given to out line by line; in its handler. Defined
+ * by the fail room: a hook that is set when the library is linked, as a fault may need it at any
+ * time. Should it fault in turn, sched_trace_faulted doesn't return but goes on where it can. */
+struct os_fault;
+void sched_trace_fault(const struct os_fault *fault, void (*out)(const char *text));
+void sched_trace_faulted(void);
 
 /* Timers, which live above the scheduler: what it needs from them. Installed by the time room. */
 struct sched_timer_ops {

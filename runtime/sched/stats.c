@@ -9,7 +9,7 @@ SANITIZE_OWNER_DATA_BEGIN
 static uint64_t sum(size_t offset)
 {
     uint64_t total = 0;
-    for (unsigned i = 0; i < sched.procs; i++)
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (sched.ps[i]) /* none: left to an orphan */
             total += atomic_load_acquire((_Atomic(uint64_t) *)((char *)sched.ps[i] + offset));
     return total;
@@ -35,6 +35,17 @@ static void stats_exit(void)
         foreign_exit();
 }
 
+static uint64_t in_blocking(void)
+{
+    uint64_t n = 0;
+    unsigned made = atomic_load_acquire(&sched.ms_made);
+    for (unsigned i = 0; i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        n += m && atomic_load_acquire(&m->state) == M_CALLING;
+    }
+    return n;
+}
+
 int weft_num_goroutine(void)
 {
     if (!stats_enter())
@@ -55,12 +66,12 @@ void weft_stats_read(weft_stats *out)
     out->goroutines = sched_alive();
     out->started = SUM(started) + atomic_load_acquire(&sched.foreign_started);
     out->steals = SUM(steals);
-    out->wakes = SUM(wakes);
-    out->in_blocking = atomic_load_acquire(&sched.in_blocking);
+    out->wakes = SUM(wakes) + atomic_load_acquire(&sched.other_wakes);
+    out->in_blocking = in_blocking();
     out->threads = atomic_load_acquire(&sched.threads);
-    out->procs = sched.procs;
+    out->procs = atomic_load_relaxed(&sched.procs);
     int64_t timers = 0;
-    for (unsigned i = 0; i < sched.procs; i++) {
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p)
             continue;

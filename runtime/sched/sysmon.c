@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sysmon.c - a thread that looks, now and then, whether work waits beside an idle P.
+ * sysmon.c - the thread that called weft_run looks after the others until main returns.
  *
- * It is the backstop for what the wake-up limits of idle.c pass over: a goroutine in the `next` of a
- * P whose goroutine computes, or queued during a wake interval. It starts with the second M, looks
- * every PERIOD_MIN_NS while some Ps run and some idle, slows down to PERIOD_MAX_NS while it finds
- * nothing, and sleeps without a timeout once all Ps have been idle for a while and idle stacks have given
- * up their memory; whoever takes a P then wakes it.
+ * It sees to it that no work waits beside an idle P: it is the backstop for what the wake-up limits of idle.c
+ * pass over, a goroutine in the `next` of a P whose goroutine computes, or one queued during a wake
+ * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
+ * next weft call (m.asked). It gives the memory of stacks that were idle for TRIM_EVERY_NS to the kernel.
  *
- * Stacks that were idle for TRIM_EVERY_NS lose their memory to the kernel. */
-
+ * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
+ * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
+ * memory; whoever takes a P then wakes it. */
 #include "runtime/sched/internal.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
 #define PERIOD_MIN_NS 1000000
 #define PERIOD_MAX_NS 10000000
+#define SLICE_NS 10000000 /* Go's */
 #define QUIET_BEFORE_SLOWER 20
 #define QUIET_BEFORE_SLEEP 10
 #ifdef WEFT_TEST_BUILD
@@ -23,117 +24,131 @@ SANITIZE_OWNER_DATA_BEGIN
 #define TRIM_EVERY_NS INT64_C(10000000000)
 #endif
 
-enum { SYSMON_AWAKE, SYSMON_ASLEEP, SYSMON_STOP };
-
-static struct {
-    _Atomic(uint32_t) state; /* the futex too */
-    _Atomic(bool) started;
-    _Atomic(bool) running; /* its thread is to be joined */
-    os_thread thread;
-} sysmon;
-
-static void sysmon_sleep(uint32_t expected, int64_t deadline)
-{
-    os_futex_wait(&sysmon.state, expected, deadline);
-}
-
-/* When idle stacks are to be trimmed next, and whether there is anything left for it. */
-struct trimmer {
-    int64_t due;
-    bool done; /* nothing, and nobody has run since */
+struct monitor {
+    struct m *eyes; /* never runs anything: remembers what was seen in `next` */
+    unsigned quiet; /* looks in a row that found nothing */
+    int64_t period;
+    int64_t trim_at;
+    bool trimmed; /* there is nothing left to trim, and nobody has run since */
 };
 
-static void trim_if_due(struct trimmer *t)
+/* The futex too. */
+static _Atomic(uint32_t) state;
+enum { AWAKE, ASLEEP, STOP };
+
+static void trim_if_due(struct monitor *mon, int64_t now)
 {
-    int64_t now = os_now();
-    if (now < t->due)
+    if (now < mon->trim_at)
         return;
-    t->done = !stack_trim(&sched.stack_class);
-    t->due = now + TRIM_EVERY_NS;
+    mon->trimmed = !stack_trim(&sched.stack_class);
+    mon->trim_at = now + TRIM_EVERY_NS;
+}
+
+/* Ask the goroutine that p runs to give way, if it has run for long and others wait. The time is the thread's
+ * own, not what it spent waiting for a CPU. */
+static void end_slice(struct p *p)
+{
+    uint64_t picks = p_picks(p);
+    struct m *m = atomic_load_acquire(&p->last_m);
+    if (!m || p_is_idle(p) || picks != p->seen_picks) {
+        p->seen_picks = picks;
+        p->seen_cpu = -1;
+        return;
+    }
+    if (!deque_size(&p->runq) && !atomic_load_relaxed(&p->next) &&
+        !atomic_load_relaxed(&sched.injected))
+        return;
+    int64_t cpu = os_thread_cpu(m->thread);
+    if (p->seen_cpu < 0)
+        p->seen_cpu = cpu;
+    else if (cpu - p->seen_cpu >= SLICE_NS)
+        atomic_or_acq_rel(&m->asked, ASKED_TO_YIELD);
+}
+
+static bool all_idle(void)
+{
+    unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
+        if (p_is_retiring(sched.ps[i]))
+            return false; /* it counts as idle, maybe */
+    return idle >= atomic_load_relaxed(&sched.procs);
+}
+
+/* Ps that are to retire and were let go by their Ms first. */
+static void retire_idle(void)
+{
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[i];
+        if (p_is_retiring(p) && p_take_if_idle(p) && !p_retire(p))
+            p_put_idle(p);
+    }
 }
 
 /* All Ps are idle: sleep until one is taken. */
-static void sleep_while_idle(struct m *eyes, struct trimmer *t)
+static void sleep_while_idle(struct monitor *mon)
 {
-    uint32_t awake = SYSMON_AWAKE;
-    if (!atomic_cas_acq_rel(&sysmon.state, &awake, SYSMON_ASLEEP))
+    uint32_t awake = AWAKE;
+    if (!atomic_cas_acq_rel(&state, &awake, ASLEEP))
         return;
     atomic_fence_after_rmw(); /* [SYSMON-2] */
-    if ((atomic_load_acquire(&sched.word) & WORD_IDLE_MASK) == sched.procs && !work_visible(eyes))
-        sysmon_sleep(SYSMON_ASLEEP, t->done ? OS_FOREVER : t->due);
-    uint32_t asleep = SYSMON_ASLEEP;
-    if (!atomic_cas_acq_rel(&sysmon.state, &asleep, SYSMON_AWAKE))
-        t->done = false; /* somebody runs */
+    if (all_idle() && !work_visible(mon->eyes))
+        os_futex_wait(&state, ASLEEP, mon->trimmed ? OS_FOREVER : mon->trim_at);
+    uint32_t asleep = ASLEEP;
+    if (!atomic_cas_acq_rel(&state, &asleep, AWAKE))
+        mon->trimmed = false; /* somebody runs */
+    mon->quiet = 0;
+    mon->period = PERIOD_MIN_NS;
 }
 
-static void *sysmon_thread(void *arg)
+static void look(struct monitor *mon)
 {
-    struct m *eyes = arg; /* never runs anything: it only remembers what it saw in `next` */
-    unsigned quiet = 0;
-    int64_t period = PERIOD_MIN_NS;
-    struct trimmer trimmer = {.due = os_now() + TRIM_EVERY_NS};
-    os_thread_name("weft-sysmon");
-    while (atomic_load_acquire(&sysmon.state) != SYSMON_STOP) {
-        unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
-        trim_if_due(&trimmer);
-        if (idle == sched.procs && ++quiet > QUIET_BEFORE_SLEEP) {
-            sleep_while_idle(eyes, &trimmer);
-            quiet = 0;
-            period = PERIOD_MIN_NS;
-            continue;
-        }
-        if (idle > 0 && work_visible(eyes)) {
-            wake_one(NULL, NULL);
-            quiet = 0;
-            period = PERIOD_MIN_NS;
-        } else if (++quiet % QUIET_BEFORE_SLOWER == 0) {
-            period = 2 * period < PERIOD_MAX_NS ? 2 * period : PERIOD_MAX_NS;
-        }
-        sysmon_sleep(SYSMON_AWAKE, os_now() + period);
+    int64_t now = os_now();
+    unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
+    trim_if_due(mon, now);
+    retire_idle();
+    if (all_idle() && ++mon->quiet > QUIET_BEFORE_SLEEP) {
+        sleep_while_idle(mon);
+        return;
     }
-    m_dealloc(eyes);
-    return NULL;
+    for (unsigned i = 0, made = ps_made(); i < made; i++)
+        end_slice(sched.ps[i]);
+    if (idle > 0 && work_visible(mon->eyes)) {
+        wake_one(NULL, NULL);
+        mon->quiet = 0;
+        mon->period = PERIOD_MIN_NS;
+    } else if (++mon->quiet % QUIET_BEFORE_SLOWER == 0) {
+        mon->period = 2 * mon->period < PERIOD_MAX_NS ? 2 * mon->period : PERIOD_MAX_NS;
+    }
+    os_futex_wait(&state, AWAKE, now + mon->period);
 }
 
-/* Without it (no memory, no thread) the limits of idle.c still let every 4096th push through. */
-void sysmon_start(void)
+/* Until sysmon_stop(). */
+void sysmon_watch(struct m *eyes)
 {
-    bool started = false;
-    if (atomic_load_relaxed(&sysmon.started) ||
-        !atomic_cas_acq_rel(&sysmon.started, &started, true))
-        return;
-    struct m *eyes = m_alloc();
-    if (!eyes)
-        return;
-    atomic_store_release(&sysmon.state, SYSMON_AWAKE);
-    if (os_thread_start(&sysmon.thread, sysmon_thread, eyes))
-        m_dealloc(eyes);
-    else
-        atomic_store_release(&sysmon.running, true);
-}
-
-void sysmon_stop(void)
-{
-    if (!atomic_swap_acq_rel(&sysmon.running, false))
-        return;
-    atomic_store_release(&sysmon.state, SYSMON_STOP);
-    os_futex_wake(&sysmon.state, 1);
-    os_thread_join(sysmon.thread);
+    struct monitor mon = {.eyes = eyes, .period = PERIOD_MIN_NS};
+    mon.trim_at = os_now() + TRIM_EVERY_NS;
+    while (atomic_load_acquire(&state) != STOP)
+        look(&mon);
 }
 
 void sysmon_reset(void)
 {
-    sysmon_stop();
-    atomic_store_release(&sysmon.started, false);
+    atomic_store_release(&state, AWAKE);
+}
+
+void sysmon_stop(void)
+{
+    atomic_store_release(&state, STOP);
+    os_futex_wake(&state, 1);
 }
 
 void sysmon_poke(void)
 {
     atomic_fence_after_rmw(); /* [SYSMON-1] the caller has just taken a P */
-    uint32_t asleep = SYSMON_ASLEEP;
-    if (unlikely(atomic_load_relaxed(&sysmon.state) == SYSMON_ASLEEP) &&
-        atomic_cas_acq_rel(&sysmon.state, &asleep, SYSMON_AWAKE))
-        os_futex_wake(&sysmon.state, 1);
+    uint32_t asleep = ASLEEP;
+    if (unlikely(atomic_load_relaxed(&state) == ASLEEP) &&
+        atomic_cas_acq_rel(&state, &asleep, AWAKE))
+        os_futex_wake(&state, 1);
 }
 
 SANITIZE_OWNER_DATA_END

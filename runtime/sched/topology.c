@@ -1,155 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0
- * topology.c - which CPU each P prefers, in what order it steals, and where Ms are bound.
+ * topology.c - what the scheduler makes of the machine: steal orders, where Ms are bound, whose memory
+ * comes from which node. The rules are layout.c's.
  *
- * Ps are laid on the allowed CPUs, one a physical core first, then the cores' other hardware threads,
- * in hwloc's logical order, which goes node by node. When there are as many Ps as allowed CPUs each
- * M is bound to its P's CPU; otherwise to the CPUs of its P's L3 cache, unless those are all there are.
- * hwloc is loaded once a process (1-4 ms), with everything filtered out that isn't asked for. */
+ * hwloc is loaded once a process (1-4 ms), with everything filtered out that isn't asked for. A described
+ * machine (config.topology, $WEFT_TOPOLOGY) is for tests: Ps are laid on it and steal by it, but threads
+ * and memory are bound only where hwloc takes it for the machine that this runs on. */
 #include <errno.h>
-#include <hwloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/sched/internal.h"
+#include "runtime/sched/layout.h"
 
-/* m->bound: a P's binding set (its index), or one of these. */
+/* m->bound: an id of a binding set, or this. */
 #define BOUND_TO_PROCESS (-1)
 
-enum tier { TIER_CORE, TIER_L3, TIER_NODE, TIER_REMOTE, TIERS };
+_Static_assert(LAYOUT_TIERS == sizeof(((struct p *)0)->tier_end) / sizeof(unsigned), "struct p");
+_Static_assert(LAYOUT_CPUS_MAX == PROCS_MAX, "a P for each CPU");
 
-_Static_assert(TIERS == sizeof(((struct p *)0)->tier_end) / sizeof(unsigned), "struct p");
+/* Where the M of a P is bound. */
+struct binding {
+    hwloc_bitmap_t set; /* NULL: not at all */
+    int id; /* the first P with such a set: an M that changes between them stays as it is */
+};
 
 static struct {
     hwloc_topology_t hwloc;
-    bool loaded, real;
-    hwloc_bitmap_t process;              /* the mask of the thread that called weft_run */
-    hwloc_obj_t pu[PROCS_MAX];           /* of each P */
-    hwloc_const_bitmap_t set[PROCS_MAX]; /* where the M of each P is bound; NULL: not at all */
-    unsigned cpus;
-    unsigned laid_procs; /* what sets and victims were made for; 0: to be made */
+    bool loaded, described;
+    bool real;              /* it is this machine: binding means something */
+    hwloc_bitmap_t process; /* the mask of the thread that called weft_run */
+    struct layout layout;
+    struct binding binding[PROCS_MAX];
+    struct p *laid[PROCS_MAX]; /* the Ps that stood there then: an orphan's is replaced */
+    unsigned laid_procs;       /* what bindings and victims were made for; 0: to be made */
     bool laid_pin;
 } topo;
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static void filter(hwloc_topology_t t)
+static void unload(void)
 {
-    hwloc_topology_set_all_types_filter(t, HWLOC_TYPE_FILTER_KEEP_NONE);
-    hwloc_topology_set_type_filter(t, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    hwloc_topology_set_type_filter(t, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
-}
-
-static int load(const char *description)
-{
-    if (hwloc_topology_init(&topo.hwloc))
-        return -ENOMEM;
-    filter(topo.hwloc);
-    int rc = 0;
-    if (description)
-        rc = strchr(description, ':') ? hwloc_topology_set_synthetic(topo.hwloc, description)
-                                      : hwloc_topology_set_xml(topo.hwloc, description);
-    if (rc || hwloc_topology_load(topo.hwloc)) {
-        hwloc_topology_destroy(topo.hwloc);
-        return description ? -EINVAL : -ENOMEM;
-    }
-    topo.loaded = true;
-    topo.laid_procs = 0;
-    topo.cpus = 0;
-    topo.real = !description;
-    return 0;
-}
-
-/* Load the machine's topology, or the described one in its place. 0, -EINVAL or -ENOMEM. */
-int topology_load(const char *description)
-{
-    if (topo.loaded && topo.real && !description)
-        return 0;
     if (topo.loaded)
         hwloc_topology_destroy(topo.hwloc);
     topo.loaded = false;
-    return load(description);
+    topo.laid_procs = 0;
+    topo.layout.cpus = 0;
 }
 
-static bool allowed(hwloc_obj_t pu)
+static int load(const char *description, const char *whose)
 {
-    return !topo.real || hwloc_bitmap_isset(topo.process, pu->os_index);
-}
-
-/* The n-th hardware thread of each core that has one and is allowed. */
-static unsigned lay_round(unsigned nth, unsigned laid)
-{
-    hwloc_obj_t core = NULL;
-    while ((core = hwloc_get_next_obj_by_type(topo.hwloc, HWLOC_OBJ_CORE, core))) {
-        unsigned k = 0;
-        hwloc_obj_t pu = NULL;
-        while ((pu = hwloc_get_next_obj_inside_cpuset_by_type(topo.hwloc, core->cpuset,
-                                                              HWLOC_OBJ_PU, pu)))
-            if (allowed(pu) && k++ == nth && laid < PROCS_MAX)
-                topo.pu[laid++] = pu;
+    char error[LAYOUT_ERROR_BYTES], line[LAYOUT_ERROR_BYTES + 64];
+    int rc = layout_load(&topo.hwloc, description, error);
+    if (error[0]) {
+        snprintf(line, sizeof line, "weft: %s: %s\n", whose, error);
+        os_write_stderr(line);
     }
-    return laid;
+    if (rc)
+        return rc;
+    topo.loaded = true;
+    topo.described = description != NULL;
+    topo.real = hwloc_topology_is_thissystem(topo.hwloc);
+    return 0;
 }
 
-static void lay_all(void)
+/* Load the machine's topology, or the one described by the configuration or else by $WEFT_TOPOLOGY.
+ * 0, -EINVAL (said on stderr) or -ENOMEM. */
+int topology_load(const char *configured)
 {
-    unsigned laid = 0, before;
-    for (unsigned nth = 0; before = laid, (laid = lay_round(nth, laid)) > before; nth++)
-        ;
-    hwloc_obj_t pu = NULL;
-    if (laid == 0) /* a machine that shows no cores */
-        while ((pu = hwloc_get_next_obj_by_type(topo.hwloc, HWLOC_OBJ_PU, pu)) && laid < PROCS_MAX)
-            if (allowed(pu))
-                topo.pu[laid++] = pu;
-    topo.cpus = laid;
+    const char *env = getenv("WEFT_TOPOLOGY");
+    const char *description = configured ? configured : env && *env ? env : NULL;
+    if (topo.loaded && !topo.described && !description)
+        return 0;
+    unload();
+    return load(description, configured ? "config.topology" : "WEFT_TOPOLOGY");
 }
 
 /* CPUs that the process may use: in the affinity mask, or of the described machine. */
 unsigned topology_cpus(void)
 {
-    return topo.cpus;
-}
-
-static enum tier distance(hwloc_obj_t a, hwloc_obj_t b)
-{
-    hwloc_obj_t common = a == b ? a : hwloc_get_common_ancestor_obj(topo.hwloc, a, b);
-    for (; common; common = common->parent) {
-        if (common->type == HWLOC_OBJ_PU || common->type == HWLOC_OBJ_CORE)
-            return TIER_CORE;
-        if (common->type == HWLOC_OBJ_L3CACHE)
-            return TIER_L3;
-        if (common->memory_arity)
-            return hwloc_bitmap_weight(common->nodeset) > 1 ? TIER_REMOTE : TIER_NODE;
-    }
-    return TIER_REMOTE;
-}
-
-static hwloc_obj_t pu_of(unsigned index)
-{
-    return topo.cpus ? topo.pu[index % topo.cpus] : NULL;
-}
-
-static void order_victims(struct p *p, unsigned procs)
-{
-    unsigned n = 0;
-    for (unsigned tier = 0; tier < TIERS; tier++) {
-        for (unsigned i = 1; i < procs; i++) {
-            unsigned other = (p->index + i) % procs;
-            unsigned d = topo.cpus ? distance(pu_of(p->index), pu_of(other)) : TIER_NODE;
-            if (d == tier)
-                p->victims[n++] = other;
-        }
-        p->tier_end[tier] = n;
-    }
-}
-
-static hwloc_const_bitmap_t binding_set(unsigned index, unsigned procs)
-{
-    hwloc_obj_t pu = pu_of(index);
-    if (!pu || !topo.real)
-        return NULL;
-    if (procs == topo.cpus)
-        return pu->cpuset;
-    hwloc_obj_t l3 = hwloc_get_ancestor_obj_by_type(topo.hwloc, HWLOC_OBJ_L3CACHE, pu);
-    return l3 && !hwloc_bitmap_isincluded(topo.process, l3->cpuset) ? l3->cpuset : NULL;
+    return topo.layout.cpus;
 }
 
 /* What the calling thread may run on, which is what the run has and what the thread gets back. */
@@ -161,41 +91,109 @@ int topology_survey(void)
         return -ENOMEM;
     if (!topo.real || hwloc_get_cpubind(topo.hwloc, now, HWLOC_CPUBIND_THREAD))
         hwloc_bitmap_copy(now, hwloc_topology_get_allowed_cpuset(topo.hwloc));
-    if (topo.cpus && hwloc_bitmap_isequal(now, topo.process))
+    if (topo.layout.cpus && hwloc_bitmap_isequal(now, topo.process))
         return 0;
     hwloc_bitmap_copy(topo.process, now);
-    lay_all();
+    layout_lay(&topo.layout, topo.hwloc, topo.process);
     topo.laid_procs = 0;
     return 0;
+}
+
+static void make_binding(unsigned index, unsigned procs)
+{
+    struct binding *b = &topo.binding[index];
+    hwloc_bitmap_t set = b->set ? b->set : hwloc_bitmap_alloc();
+    b->set = set;
+    if (!set || !layout_binding(&topo.layout, index, procs, topo.process, set)) {
+        hwloc_bitmap_free(set);
+        b->set = NULL;
+        return;
+    }
+    unsigned id = procs == topo.layout.cpus ? index : 0; /* then all differ */
+    while (id < index && !(topo.binding[id].set && hwloc_bitmap_isequal(topo.binding[id].set, set)))
+        id++;
+    b->id = (int)id;
+}
+
+static void drop_binding(unsigned index)
+{
+    hwloc_bitmap_free(topo.binding[index].set);
+    topo.binding[index].set = NULL;
+}
+
+/* The node that p's memory comes from, counted from 1; 0: there is no choice. */
+static unsigned place_of(unsigned index)
+{
+    const struct layout_cpu *c = layout_cpu_of(&topo.layout, index);
+    if (!c || !c->node || !topo.real ||
+        hwloc_get_nbobjs_by_type(topo.hwloc, HWLOC_OBJ_NUMANODE) < 2)
+        return 0;
+    return c->node->os_index + 1;
+}
+
+static void place_memory(struct p *p)
+{
+    unsigned place = place_of(p->index);
+    alloc_place(&p->arena, place);
+    p->stacks.place = place;
+}
+
+static bool is_laid(unsigned procs, bool pin)
+{
+    return procs == topo.laid_procs && pin == topo.laid_pin &&
+           memcmp(topo.laid, sched.ps, procs * sizeof topo.laid[0]) == 0;
 }
 
 /* Lay the Ps out. */
 void topology_layout(unsigned procs, bool pin)
 {
-    if (procs == topo.laid_procs && pin == topo.laid_pin && !sched.orphans)
+    for (unsigned i = 0; i < procs; i++)
+        place_memory(sched.ps[i]);
+    if (is_laid(procs, pin))
         return;
     topo.laid_procs = procs;
     topo.laid_pin = pin;
+    memset(topo.laid, 0, sizeof topo.laid);
     for (unsigned i = 0; i < procs; i++) {
-        order_victims(sched.ps[i], procs);
-        topo.set[i] = pin ? binding_set(i, procs) : NULL;
+        struct p *p = topo.laid[i] = sched.ps[i];
+        layout_victims(&topo.layout, i, procs, p->victims, p->tier_end);
+        if (pin && topo.real)
+            make_binding(i, procs);
+        else
+            drop_binding(i);
     }
+}
+
+/* Ps [from, to) come to those that run already: their orders of victims are changed in place, and who reads
+ * one meanwhile finds another order. */
+void topology_extend(unsigned from, unsigned to, bool pin)
+{
+    for (unsigned i = from; i < to; i++) {
+        place_memory(sched.ps[i]);
+        if (pin && topo.real)
+            make_binding(i, to);
+        else
+            drop_binding(i);
+    }
+    for (unsigned i = 0; i < to; i++)
+        layout_victims(&topo.layout, i, to, sched.ps[i]->victims, sched.ps[i]->tier_end);
+    topo.laid_procs = 0; /* the next run begins afresh */
 }
 
 static void bind_to(struct m *m, hwloc_const_bitmap_t set, int bound)
 {
     /* Refused (a container, a CPU gone offline): the kernel's choice will do. */
-    hwloc_set_cpubind(topo.hwloc, set, HWLOC_CPUBIND_THREAD);
+    hwloc_set_thread_cpubind(topo.hwloc, m->thread, set, HWLOC_CPUBIND_THREAD);
     m->bound = bound;
 }
 
 void topology_bind(struct m *m, struct p *p)
 {
-    hwloc_const_bitmap_t set = topo.set[p->index];
-    if (!set)
+    const struct binding *b = &topo.binding[p->index];
+    if (!b->set)
         topology_unbind(m);
-    else if (m->bound != (int)p->index)
-        bind_to(m, set, (int)p->index);
+    else if (m->bound != b->id)
+        bind_to(m, b->set, b->id);
 }
 
 void topology_unbind(struct m *m)

@@ -23,15 +23,22 @@ libdir=$root/$(dirname "$(dirname "$pc")")
 export PKG_CONFIG_PATH=$root/$(dirname "$pc")
 pkg() { pkg-config --define-variable=prefix="$root/root$prefix" "$@" weft; }
 
-for header in base defer go pool sync time weft; do
+for header in base defer go local pool sync time weft; do
     [ -f "root$prefix/include/weft/$header.h" ] || { echo "FAILED: no $header.h"; exit 1; }
 done
 if find "root$prefix/include" -name 'hooks.h' | grep -q .; then
     echo "FAILED: hooks.h is not for users"
     exit 1
 fi
+script=$(find root -name 'libweft.so.*-gdb.py' -print -quit)
+[ -n "$script" ] || { echo "FAILED: no script for gdb"; exit 1; }
+object=/${script#*/gdb/auto-load/}
+[ -f "root${object%-gdb.py}" ] || { echo "FAILED: gdb looks for $script beside no library"; exit 1; }
 [ "$(pkg --modversion)" = "$(sed -n 's/^#define WEFT_VERSION "\(.*\)"/\1/p' "root$prefix/include/weft/base.h")" ] ||
     { echo "FAILED: weft.pc's version"; exit 1; }
+
+LD_LIBRARY_PATH=$libdir "root$prefix/bin/weft-topo" --topology 'core:2 pu:2' | grep -q '^P3 ' ||
+    { echo "FAILED: no weft-topo that runs"; exit 1; }
 
 cat >program.c <<'C'
 #include <stdio.h>

@@ -364,3 +364,23 @@ TEST(as_many_compute_at_once_as_there_are_processors)
      * gets a thread. Method: a counter that each may move on only in its turn. */
     run_all(in_lock_step);
 }
+
+/* ---- one processor ---- */
+
+static void start_until_one_ran(void *arg)
+{
+    (void)arg;
+    while (atomic_load(&ran) == 0) {
+        int64_t until = weft_now() + 10 * WEFT_MICROSECOND;
+        CHECK_EQ(weft_go(count, NULL), 0);
+        TEST_COMPUTE_UNTIL(weft_now() >= until);
+    }
+}
+
+TEST(a_time_slice_ends_at_a_weft_call)
+{
+    /* Goal: on one processor a goroutine that never waits gives way at a weft call when its time slice is
+     * used up. Method: it only starts others, until one of them has run. */
+    atomic_store(&ran, 0);
+    CHECK_EQ(test_run_procs(1, start_until_one_ran, NULL), 0);
+}

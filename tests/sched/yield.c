@@ -19,8 +19,13 @@ static void reset(void)
     all = (weft_waitgroup){0};
 }
 
+static atomic_int begun, to_begin;
+
 static void record_and_yield(void *arg)
 {
+    atomic_fetch_add(&begun, 1);
+    while (atomic_load(&begun) < atomic_load(&to_begin)) /* a time slice may end among the starts */
+        weft_yield();
     for (int i = 0; i < ROUNDS; i++) {
         record[atomic_fetch_add(&recorded, 1)] = (unsigned char)(intptr_t)arg;
         weft_yield();
@@ -32,6 +37,8 @@ static void start_yielders(void *arg)
 {
     int n = *(int *)arg;
     weft_waitgroup_add(&all, n);
+    atomic_store(&begun, 0);
+    atomic_store(&to_begin, n);
     for (int i = 1; i <= n; i++)
         CHECK_EQ(weft_go(record_and_yield, (void *)(intptr_t)i), 0);
     weft_waitgroup_wait(&all);

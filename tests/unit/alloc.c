@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * alloc.c - magazines and their depot, slabs, stacks. */
+ * alloc.c - magazines and their depot, slabs, stacks, and which NUMA node they lie on. */
+#include "alloc/alloc.h"
+#include "../numa.h"
 #include "../test.h"
 
 #include "alloc/slab.h"
@@ -193,4 +195,70 @@ TEST(below_a_stack_is_a_guard)
         CHECK_STR_HAS(result.err, "usable");
         CHECK(WIFSIGNALED(result.status) || WEXITSTATUS(result.status) != 0);
     }
+}
+
+/* What is preferred for memory that was told `node`: none where the kernel refuses. */
+static int told(int node)
+{
+    return numa_can_prefer(node) ? node : NUMA_NONE;
+}
+
+TEST(stacks_are_told_their_node)
+{
+    /* Goal: a slab of stacks comes from the node that the cache is placed on, down to the last page.
+     * Method: the kernel is asked for the policy of stacks of a placed and of an unplaced cache. */
+    int node = numa_some_node();
+    struct stack_cache placed = {.place = (unsigned)node + 1}, anywhere = {0};
+    struct stack *s = stack_get(&stacks, &placed), *other = stack_get(&stacks, &anywhere);
+    REQUIRE(s && other);
+    int expected = TEST_TSAN ? NUMA_NONE : told(node); /* there they come from no slab */
+    CHECK_EQ(numa_preferred(s), expected);
+    CHECK_EQ(numa_preferred(s->low + os_page()), expected);
+    CHECK_EQ(numa_preferred(other), NUMA_NONE);
+    if (expected == node)
+        CHECK_EQ(numa_node_of(s), node);
+    stack_unmap_all(&stacks);
+    if (TEST_TSAN)
+        stack_unmap(s), stack_unmap(other);
+}
+
+static const size_t block_sizes[] = {16, 4000, 100000, 5 << 20};
+
+static void check_blocks(struct alloc_arena *arena, int node)
+{
+    void *blocks[TEST_COUNT_OF(block_sizes)];
+    alloc_bind(arena);
+    for (size_t i = 0; i < TEST_COUNT_OF(block_sizes); i++) {
+        blocks[i] = alloc_zeroed(CACHE_LINE, block_sizes[i]);
+        REQUIRE(blocks[i]);
+        CHECK_EQ(numa_preferred(blocks[i]), node);
+        CHECK_EQ(numa_preferred((char *)blocks[i] + block_sizes[i] - 1), node);
+        if (node != NUMA_NONE)
+            CHECK_EQ(numa_node_of(blocks[i]), node);
+    }
+    for (size_t i = 0; i < TEST_COUNT_OF(block_sizes); i++)
+        alloc_free(blocks[i]);
+    alloc_bind(NULL);
+}
+
+TEST(an_arenas_memory_is_told_its_node)
+{
+    /* Goal: whatever an arena allocates comes from the node that it is placed on; also when it is placed
+     * only after it was used, for what it then maps anew. malloc(3) is never told. */
+    static struct alloc_arena placed, anywhere, late; /* arenas stay */
+    int node = numa_some_node(), expected = alloc_has_arenas() ? told(node) : NUMA_NONE;
+    alloc_place(&placed, (unsigned)node + 1);
+    for (int round = 0; round < 3; round++) /* from the thread's cache, too */
+        check_blocks(&placed, expected);
+    check_blocks(&anywhere, NUMA_NONE);
+
+    alloc_bind(&late);
+    void *before = alloc_aligned(CACHE_LINE, 100);
+    alloc_place(&late, (unsigned)node + 1);
+    char *after = alloc_aligned(CACHE_LINE, (size_t)16 << 20); /* more than it has mapped */
+    REQUIRE(before && after);
+    CHECK_EQ(numa_preferred(after + ((size_t)15 << 20)), expected);
+    alloc_free(before);
+    alloc_free(after);
+    alloc_bind(NULL);
 }

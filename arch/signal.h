@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * signal.h - the one seam for signal handlers, the stacks they run on, and what they may ask. */
+#ifndef WEFT_ARCH_SIGNAL_H
+#define WEFT_ARCH_SIGNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A SIGSEGV or SIGBUS, as its handler is told of it. */
+struct os_fault {
+    uintptr_t address; /* what was touched */
+    bool located;      /* address is known: it is not for faults that another signal's frame made */
+    bool raised;       /* no instruction's doing: kill(2) and its like */
+    uintptr_t pc, sp;  /* of the flow of control that it interrupted */
+};
+
+/* Call fn for each SIGSEGV and SIGBUS; when it returns, the signal goes on to whoever handled it before,
+ * just as if weft weren't there. Not nested; fn must be async-signal-safe. */
+void os_faults_catch(void (*fn)(const struct os_fault *fault));
+
+/* Put the handlers back, except where the program has set its own meanwhile. */
+void os_faults_release(void);
+
+/* A stack for a thread's signal handlers: of any thread's making, used by one at a time, and kept. */
+struct os_signal_stack {
+    char *low; /* its guard page; NULL: none */
+    void *was; /* the thread's own before, to be put back */
+    size_t was_bytes;
+    int was_flags;
+};
+
+int os_signal_stack_make(struct os_signal_stack *s); /* 0 or -ENOMEM */
+
+/* The calling thread's handlers run on s until leave, and its faults are delivered even when its creator
+ * had blocked them. */
+void os_signal_stack_enter(struct os_signal_stack *s);
+void os_signal_stack_leave(struct os_signal_stack *s);
+
+/* How much stack the kernel needs to call a handler. */
+size_t os_signal_frame_bytes(void);
+
+/* The rest is for handlers that end the process. */
+
+/* Let further faults of this thread come while its handler runs. */
+void os_faults_unblock(void);
+
+/* End the process with this status should it still be there after so many seconds. */
+void os_exit_after(unsigned seconds, int status);
+
+/* Whether the 8 bytes at p can be read, without reading them. */
+bool os_readable(const void *p);
+
+/* Whether the calling thread's returns are checked against a shadow stack. */
+bool os_shadow_stack(void);
+
+#endif
