@@ -40,8 +40,8 @@ void chan_copy_any(void *to, const void *from, size_t size)
 /* False: look again. */
 static bool hand_over(struct weft_chan *ch, uint64_t state, const void *elem, struct selecting *me)
 {
-    struct taken t = chan_take(ch, state, me);
-    if (!t.w)
+    struct taken t;
+    if (!chan_take(ch, state, me, &t))
         return false;
     chan_copy(taken_elem(&t, CHAN_RECV), elem, ch->elem_size);
     chan_finish(&t, OUTCOME_DONE, CHAN_RECV);
@@ -271,8 +271,8 @@ static __attribute__((noinline)) bool get_and_refill(struct weft_chan *ch, uint6
     uint64_t lo;
     bool got = false;
     if (ch->form <= FORM_COUNT) {
-        struct taken t = chan_take(ch, state, me);
-        if (!t.w)
+        struct taken t;
+        if (!chan_take(ch, state, me, &t))
             return false;
         chan_copy(out, taken_elem(&t, CHAN_SEND), ch->elem_size);
         chan_finish(&t, OUTCOME_DONE, CHAN_SEND);
@@ -280,8 +280,8 @@ static __attribute__((noinline)) bool get_and_refill(struct weft_chan *ch, uint6
     }
     if (look_at_tail(ch, ring_tail(ch, state), &lo) == CELL_FILLED)
         return get_from_buffer(ch, state, out, true);
-    struct guest g = {.t = chan_take(ch, state, me)};
-    if (!g.t.w)
+    struct guest g = {.filled = false};
+    if (!chan_take(ch, state, me, &g.t))
         return false;
     g.e.elem = taken_elem(&g.t, CHAN_SEND);
     while (!serve_guest(ch, &g, out, &got))

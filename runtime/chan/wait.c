@@ -93,20 +93,21 @@ static struct waiter *take_from_list(struct weft_chan *ch, uint64_t state, struc
     return NULL;
 }
 
-struct taken chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me)
+bool chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me, struct taken *t)
 {
-    struct taken t = {.hold = sched_hold_run()};
+    t->w = NULL;
+    t->hold = sched_hold_run();
     if (state & CHAN_WORD) {
         struct waiter *w = waiter_by_name(chan_aux(state));
         if (atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)) &&
-            chan_claim(w, me, t.hold))
-            t.w = w;
+            chan_claim(w, me, t->hold))
+            t->w = w;
     } else {
-        t.w = take_from_list(ch, state, me, t.hold);
+        t->w = take_from_list(ch, state, me, t->hold);
     }
-    if (!t.w)
-        sched_release_run(t.hold);
-    return t;
+    if (!t->w)
+        sched_release_run(t->hold);
+    return t->w;
 }
 
 /* Write the outcome where the one who waits looks for it; give whom to wake. */

@@ -52,12 +52,12 @@ enum chan_place { PLACE_NONE, PLACE_WORD, PLACE_RECEIVERS, PLACE_SENDERS };
 
 /* A waiter that is the taker's. */
 struct taken {
-    struct waiter *w; /* NULL: none */
+    struct waiter *w;
     enum run_hold hold;
 };
 
-/* Take one who waits, according to `state`, and claim it. None: the state has changed, look again. */
-struct taken chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me);
+/* Take one who waits, according to `state`, and claim it. False: the state has changed, look again. */
+bool chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me, struct taken *t);
 
 /* The same for one popped off a list. */
 bool chan_claim(struct waiter *w, struct selecting *me, enum run_hold hold);
