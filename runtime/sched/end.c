@@ -239,6 +239,7 @@ static void bury(void *object, void *arg)
             stack_put(&sched.stack_class, &p->stacks, g->stack);
     }
     g->waiter.cancellable = false;
+    atomic_store_relaxed(&g->waiter.holders, 0);
     g->waiting = NULL;
     g->deferred = NULL;
     g_free(p, g);
