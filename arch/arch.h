@@ -13,6 +13,7 @@
  *   arch_fence_full()                   a store-load fence
  *   arch_fence_after_rmw()              the same right after an RMW, which may have done it already
  *   ARCH_TLS_LOAD(var)                  a thread-local pointer, read afresh
+ *   arch_cas_pair(at, lo, hi, new_lo, new_hi)   compare and swap of two words
  *
  * Not saved by a switch: what the C calling convention leaves to the caller, the floating-point exception
  * flags, and such controls as the port names. */
@@ -44,8 +45,10 @@
 SANITIZE_OWNER_DATA_BEGIN
 #if defined(__x86_64__)
 #include "arch/x86_64/context.h"
+#include "arch/x86_64/pair.h"
 #elif defined(__aarch64__)
 #include "arch/aarch64/context.h"
+#include "arch/aarch64/pair.h"
 #else
 #error "weft has no port to this processor yet: docs/porting.md says what one has to give"
 #endif

@@ -43,6 +43,16 @@ void os_delay_point(void);
     (ATOMIC_POINT(), atomic_compare_exchange_strong_explicit(                                      \
                          (p), (expected), (v), memory_order_acq_rel, memory_order_acquire))
 
+/* Two words that are swapped as one; each may also be loaded, and lo swapped, alone. */
+struct atomic_pair {
+    _Alignas(16) _Atomic(uint64_t) lo;
+    _Atomic(uint64_t) hi;
+};
+
+/* True when *p was {lo, hi} and is now {new_lo, new_hi}. Acquire and release; TSan doesn't see it. */
+#define atomic_cas_pair(p, lo, hi, new_lo, new_hi)                                                 \
+    (ATOMIC_POINT(), arch_cas_pair((p), (lo), (hi), (new_lo), (new_hi)))
+
 #ifdef WEFT_TSAN
 extern _Atomic(uint32_t) atomic_fence_word;
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * delay.c - delay injection, in the test build only. WEFT_DELAY=N stops a thread for a random while
  * at one in N atomic operations (mostly a short spin, sometimes a yield, seldom a sleep), so that
- * interleavings that the scheduler of an idle machine never shows do happen. */
+ * interleavings that the scheduler of an idle machine never shows do happen. A test may also hold one
+ * thread at its n-th such point for as long as it likes. */
 #include "arch/os.h"
 
 #ifdef WEFT_TEST_BUILD
 
 #include <stdlib.h>
 #include <time.h>
+
+SANITIZE_OWNER_DATA_BEGIN
 
 static _Thread_local uint64_t delay_rng;
 static _Atomic(int) delay_one_in = -1;
@@ -24,8 +27,46 @@ static int delay_setting(void)
     return n;
 }
 
+static _Thread_local unsigned hold_after;
+static _Atomic(uint32_t) hold_state; /* HOLD_... */
+enum { HOLD_NONE, HOLD_HELD, HOLD_OVER };
+
+bool os_hold_at(unsigned nth)
+{
+    hold_after = nth;
+    atomic_store_explicit(&hold_state, HOLD_NONE, memory_order_release);
+    return true;
+}
+
+bool os_hold_is_on(void)
+{
+    return atomic_load_explicit(&hold_state, memory_order_acquire) == HOLD_HELD;
+}
+
+void os_hold_end(void)
+{
+    atomic_store_explicit(&hold_state, HOLD_OVER, memory_order_release);
+    os_futex_wake(&hold_state, INT32_MAX);
+}
+
+static __attribute__((noinline)) void hold(void)
+{
+    int saved_errno = *os_errno_location();
+    uint32_t none = HOLD_NONE; /* not if it has been ended before it began */
+    atomic_compare_exchange_strong_explicit(&hold_state, &none, HOLD_HELD, memory_order_acq_rel,
+                                            memory_order_acquire);
+    while (os_hold_is_on())
+        os_futex_wait(&hold_state, HOLD_HELD, OS_FOREVER);
+    *os_errno_location() = saved_errno;
+}
+
 __attribute__((noinline)) void os_delay_point(void)
 {
+    if (unlikely(hold_after)) {
+        hold_after--;
+        if (hold_after == 0)
+            hold();
+    }
     int one_in = delay_setting();
     if (likely(one_in == 0))
         return;
@@ -49,5 +90,22 @@ __attribute__((noinline)) void os_delay_point(void)
     }
     *os_errno_location() = saved_errno;
 }
+
+SANITIZE_OWNER_DATA_END
+
+#else
+
+bool os_hold_at(unsigned nth)
+{
+    (void)nth;
+    return false;
+}
+
+bool os_hold_is_on(void)
+{
+    return false;
+}
+
+void os_hold_end(void) {}
 
 #endif

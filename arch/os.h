@@ -63,6 +63,12 @@ int os_cpu_count(void); /* CPUs in the affinity mask */
 double
 os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit; below 0: can't be read now */
 
+/* In the test build, for one thread at a time: the caller will stop at its nth atomic operation from now (0:
+ * never), until another ends that. False: not the test build. */
+bool os_hold_at(unsigned nth);
+bool os_hold_is_on(void);
+void os_hold_end(void);
+
 /* Write all of text to stderr, whatever the state of stdio. */
 void os_write_stderr(const char *text);
 

@@ -15,6 +15,9 @@ int main(int argc, char **argv)
     add_yield_rows();
     add_spawn_rows();
     add_ring_rows();
+    add_chan_rows();
+    add_select_rows();
+    add_csp_rows();
     add_parked_rows();
     add_sleep_rows();
     add_process_rows();

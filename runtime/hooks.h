@@ -20,6 +20,12 @@ typedef struct weft_priv_gate {
 WEFT_API void weft_priv_gate_wait(weft_priv_gate *gate);
 WEFT_API void weft_priv_gate_open(weft_priv_gate *gate);
 
+/* Stop this thread at its nth atomic operation inside weft from now (0: never) until weft_priv_release is called; for one
+ * thread at a time. False: this isn't a test build, nothing happens. */
+WEFT_API bool weft_priv_hold_at(unsigned nth);
+WEFT_API bool weft_priv_held(void);
+WEFT_API void weft_priv_release(void);
+
 /* Index of the processor that runs this goroutine, -1 on a foreign thread. */
 WEFT_API int weft_priv_proc(void);
 

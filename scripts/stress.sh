@@ -2,14 +2,14 @@
 # Run a stress test for as long as you like, with random delays at the atomics.
 #
 # Usage: scripts/stress.sh [NAME [SECONDS]]      default: all of them, 60 s each
-#   NAME   gates, tree, mixed (tests/stress/), or any other test program that takes WEFT_TEST_SECONDS
+#   NAME   gates, tree, mixed, chan (tests/stress/), or any other test program that takes WEFT_TEST_SECONDS
 # Runs it on 1, 2 and 4 Ps and with 2 Ps on one CPU, a quarter of the time each, in the test build (queues of
 # 2, magazines of 3, assertions on). Environment: WEFT_DELAY=N stops a thread for a random while at one
 # in N atomic operations (default 200; 0: never). A failure prints the seed: WEFT_TEST_SEED repeats it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${2-60}
-names=${1-gates tree mixed}
+names=${1-gates tree mixed chan}
 export WEFT_DELAY=${WEFT_DELAY-200} WEFT_TEST_TIMEOUT=$((seconds * 4 + 120))
 export WEFT_TEST_SECONDS=$(((seconds + 3) / 4))
 scripts/setup.sh --for build >&2

@@ -4,10 +4,12 @@
 #define WEFT_WEFT_H
 
 #include <weft/base.h>
+#include <weft/chan.h>
 #include <weft/defer.h>
 #include <weft/go.h>
 #include <weft/local.h>
 #include <weft/pool.h>
+#include <weft/select.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 

@@ -49,6 +49,12 @@ __attribute__((used)) const char sched_debug_reasons[][32] = {
     [WAIT_SLEEP] = "sleep",
     [WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
     [WAIT_GATE] = "gate",
+    [WAIT_CHAN_RECV] = "chan receive",
+    [WAIT_CHAN_SEND] = "chan send",
+    [WAIT_CHAN_RECV_NIL] = "chan receive (nil chan)",
+    [WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
+    [WAIT_SELECT] = "select",
+    [WAIT_SELECT_NONE] = "select (no cases)",
 };
 
 __attribute__((used)) const uint32_t sched_debug_reason_count =

@@ -245,6 +245,7 @@ static void bury(void *object, void *arg)
             stack_put(&sched.stack_class, &grave->stacks, g->stack);
     }
     g->waiter.cancellable = false;
+    atomic_store_relaxed(&g->waiter.holders, 0);
     g->waiting = NULL;
     g->deferred = NULL;
     g_free_to(&grave->gs, g);

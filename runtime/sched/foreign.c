@@ -76,6 +76,20 @@ void foreign_exit(void)
     atomic_sub_acq_rel(&sched.foreign_calls, 1);
 }
 
+enum run_hold sched_hold_run(void)
+{
+    struct m *m = m_self();
+    if (likely(m && m->p && atomic_load_relaxed(&m->p->mode) != P_ORPHAN))
+        return RUN_OURS;
+    return foreign_enter() ? RUN_HELD : RUN_GONE;
+}
+
+void sched_release_run(enum run_hold hold)
+{
+    if (hold == RUN_HELD)
+        foreign_exit();
+}
+
 void foreign_shut(void)
 {
     atomic_fence_full(); /* [FOREIGN-2] */

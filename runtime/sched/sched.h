@@ -30,13 +30,22 @@ enum wait_reason {
     WAIT_SLEEP,
     WAIT_WAITGROUP,
     WAIT_GATE,
+    WAIT_CHAN_RECV,
+    WAIT_CHAN_SEND,
+    WAIT_CHAN_RECV_NIL,
+    WAIT_CHAN_SEND_NIL,
+    WAIT_SELECT,
+    WAIT_SELECT_NONE,
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
 struct waiter {
-    _Atomic(uint64_t) word; /* generation << 1 | armed */
+    _Atomic(uint64_t) word; /* generation << 3 | two bits of the chan room | armed */
     struct g *g;            /* NULL: a foreign thread, which waits on the futex */
-    struct waiter *next;    /* link of the list that it is published in */
+    union {
+        struct waiter *next; /* link of the list that it is published in */
+        void *elem;          /* in a channel: from or to where the element goes */
+    };
     void *object; /* what it waits for, and how a run that ends takes the dead out of it */
     void (*unlink)(void *object);
     uint32_t name;             /* see waiter_by_name; never changes */
@@ -59,6 +68,22 @@ void waiter_put(struct waiter *w);
  * the second to drop it puts it back. */
 void waiter_drop(struct waiter *w);
 
+/* What the rooms above keep in a record from waiter_get, and only there. Type-stable like the record. */
+struct waiter_extra {
+    _Atomic(uint64_t) link; /* the channel room's; the rest likewise, see chan/wait.h */
+    uint64_t token;
+    void *other_elem;
+    uint32_t primary, index, other_index;
+    uint32_t chain, won;
+    _Atomic(uint32_t) life;
+};
+
+/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
+ * processor of the run holds it anyway. */
+enum run_hold { RUN_GONE, RUN_OURS, RUN_HELD };
+enum run_hold sched_hold_run(void); /* RUN_GONE: none is on; its goroutines never run again */
+void sched_release_run(enum run_hold hold);
+
 SANITIZE_OWNER_DATA_BEGIN
 
 /* A name fits where a pointer doesn't: an object can keep its first waiter and a count in one word. 0 is
@@ -79,6 +104,19 @@ static inline struct waiter *waiter_by_name(uint32_t name)
     return chunk[name % WAITER_CHUNK_SIZE];
 }
 
+/* Of one from waiter_get. */
+static inline struct waiter_extra *waiter_extra(struct waiter *w)
+{
+    return (struct waiter_extra *)(w + 1);
+}
+
+/* Whether it is a goroutine's or a foreign thread's one own, and not from waiter_get. One whose goroutine a
+ * run that ended has left behind is neither; nobody may touch it. */
+static inline bool waiter_is_own(struct waiter *w)
+{
+    return atomic_load_relaxed(&w->holders) == 0;
+}
+
 /* Whether its wait is over already, by a deadline or the end of a run: it is to be dropped. */
 static inline bool waiter_is_dead(struct waiter *w)
 {
@@ -97,7 +135,7 @@ void waiter_wake(struct waiter *w);
 /* A new generation, to be won by waiter_claim. Before publishing. */
 static inline uint64_t waiter_arm(struct waiter *w)
 {
-    uint64_t token = (atomic_load_relaxed(&w->word) | 1) + 2;
+    uint64_t token = (atomic_load_relaxed(&w->word) | 7) + 2;
     atomic_store_relaxed(&w->word, token);
     return token;
 }

@@ -44,7 +44,12 @@ int waiter_register(struct waiter *w)
 struct waiter_record {
     struct depot_node free; /* while it is free */
     struct waiter waiter;
+    struct waiter_extra extra;
 };
+
+_Static_assert(offsetof(struct waiter_record, extra) ==
+                   offsetof(struct waiter_record, waiter) + sizeof(struct waiter),
+               "waiter_extra() finds it");
 
 static int record_carved(void *object)
 {

@@ -2,9 +2,26 @@
  * gate.c - one goroutine waits for one other party; for tests and benchmarks (runtime/hooks.h).
  * word: 0 shut, GATE_OPEN, or the waiter. One RMW each way. */
 #include "runtime/hooks.h"
+
+#include "arch/os.h"
 #include "runtime/sched/sched.h"
 
 #define GATE_OPEN UINT64_C(1)
+
+bool weft_priv_hold_at(unsigned nth)
+{
+    return os_hold_at(nth);
+}
+
+bool weft_priv_held(void)
+{
+    return os_hold_is_on();
+}
+
+void weft_priv_release(void)
+{
+    os_hold_end();
+}
 
 static _Atomic(uint64_t) *word_of(weft_priv_gate *gate)
 {

@@ -2,6 +2,7 @@
 // macros.cc - every macro and function of weft's headers, used from C++17.
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -58,6 +59,64 @@ void defer_among_destructors()
         WEFT_DEFER(note, &letters[1]);
     }
     CHECK(std::strcmp(order, "b2a1") == 0);
+}
+
+struct point {
+    double x, y;
+};
+
+WEFT_CHAN_TYPE(ints, int);
+WEFT_CHAN_TYPE(points, point);
+
+void count_to_ten(void *arg)
+{
+    ints_tx out(static_cast<weft_chan *>(arg));
+    for (int i = 1; i <= 10; i++)
+        ints_send(out, i);
+    ints_close(out);
+    ints_unref(out);
+}
+
+int sum_up(ints_rx in)
+{
+    int sum = 0;
+    WEFT_RANGE(int, v, ints_raw(in))
+    {
+        if (v == 7)
+            continue;
+        sum += v;
+    }
+    return sum;
+}
+
+void channels()
+{
+    ints c = ints_new(3);
+    ints_ref(c);
+    CHECK(weft_go(count_to_ten, ints_raw(c)) == 0);
+    CHECK(sum_up(c) == 48);
+    int v = 1;
+    CHECK(!ints_recv(c, &v) && v == 0);
+    CHECK(ints_try_send(c, 1) == -EPIPE && ints_try_recv(ints_to_rx(c), &v) == -EPIPE);
+    CHECK(ints_len(c) == 0 && ints_cap(ints_to_tx(c)) == 3);
+    ints_unref(c);
+
+    points p = points_new(1);
+    points_send(p, point{1, 2});
+    point got = {};
+    bool ok = false;
+    CHECK(WEFT_SELECT(WEFT_RECV_OK(points_raw(p), &got, &ok), WEFT_AFTER(WEFT_SECOND)) == 0);
+    CHECK(ok && got.x == 1 && got.y == 2);
+    const point next = {3, 4};
+    switch (WEFT_SELECT(WEFT_SEND(points_raw(p), &next), WEFT_DEFAULT)) {
+    case 0:
+        break;
+    default:
+        CHECK(false);
+    }
+    CHECK(WEFT_SELECT(WEFT_SEND(points_raw(p), &next), WEFT_RECV(nullptr, nullptr), WEFT_DEFAULT) ==
+          2);
+    points_unref(p);
 }
 
 struct job {
@@ -124,6 +183,7 @@ void begin(void *arg)
     weft_waitgroup_done(&wg);
     CHECK(weft_waitgroup_wait_until(&wg, WEFT_FOREVER) == 0);
 
+    channels();
     weft_sleep(WEFT_NANOSECOND);
     weft_sleep_until(weft_now());
     weft_yield();

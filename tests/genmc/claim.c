@@ -5,7 +5,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a claim looks first and then takes | runtime/sched/sched.h | s/atomic_cas_acq_rel/bug_cas_in_two_steps/
- * bug: an armed waiter keeps its generation | runtime/sched/sched.h | s/(atomic_load_relaxed(&w->word) | 1) + 2/atomic_load_relaxed(\&w->word) | 1/ */
+ * bug: an armed waiter keeps its generation | runtime/sched/sched.h | s/(atomic_load_relaxed(&w->word) | 7) + 2/atomic_load_relaxed(\&w->word) | 1/ */
 #include "model.h"
 
 #include "runtime/sched/sched.h"

@@ -51,6 +51,15 @@ static inline void arch_fence_after_rmw(void)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* Drivers use elements that fit 32 bits. */
+static inline _Bool arch_cas_pair(void *at, uint64_t lo, uint64_t hi, uint64_t new_lo,
+                                  uint64_t new_hi)
+{
+    (void)at, (void)lo, (void)hi, (void)new_lo, (void)new_hi;
+    __VERIFIER_assert_fail("a wide element", __FILE__, __LINE__);
+    return 0;
+}
+
 /* As large as a real one; the depot's links lie over it while a descriptor is free. */
 struct arch_context {
     void *sp;             /* plain: stands for all that a switch saves */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * chan.c - making, sharing, closing and freeing channels, and looking at them. */
+#include <errno.h>
+#include <weft/defer.h>
+
+#include "alloc/alloc.h"
+#include "runtime/chan/ring.h"
+#include "runtime/chan/wait.h"
+
+SANITIZE_OWNER_DATA_BEGIN
+
+static enum chan_form form_for(size_t elem_size, size_t capacity)
+{
+    if (capacity == 0)
+        return FORM_SYNC;
+    return elem_size == 0 ? FORM_COUNT : elem_size <= sizeof(uint64_t) ? FORM_WORD : FORM_NODE;
+}
+
+static size_t cell_bytes(enum chan_form form)
+{
+    return form == FORM_WORD   ? sizeof(struct atomic_pair)
+           : form == FORM_NODE ? sizeof(uint64_t)
+                               : 0;
+}
+
+static size_t round_up(size_t n)
+{
+    return (n + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
+
+/* How much memory a channel takes, from where its ring and its nodes lie in it. */
+struct layout {
+    size_t ring, nodes, bytes;
+};
+
+static struct layout lay_out(enum chan_form form, size_t elem_size, size_t capacity)
+{
+    struct layout l = {.ring = round_up(sizeof(struct weft_chan))};
+    l.nodes = round_up(l.ring + (form >= FORM_WORD ? (capacity + 1) * cell_bytes(form) : 0));
+    l.bytes = l.nodes + (form == FORM_NODE ? nodes_bytes(capacity, elem_size) : 0);
+    return l;
+}
+
+static uint32_t mask_for(uint32_t cells)
+{
+    uint32_t mask = 0;
+    while (mask < cells - 1)
+        mask = 2 * mask + 1;
+    return mask;
+}
+
+static void init_cells(struct weft_chan *ch)
+{
+    for (uint32_t i = 0; i < ch->cells; i++)
+        atomic_store_relaxed(ring_cell(ch, i, ch->form), (uint64_t)ring_round_before(ch, i)
+                                                             << POSITION_SHIFT);
+}
+
+weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(elem_size, capacity, &bytes) || bytes > PTRDIFF_MAX) {
+        errno = EINVAL;
+        return NULL;
+    }
+    enum chan_form form = form_for(elem_size, capacity);
+    if (capacity > AUX_MAX && form >= FORM_WORD) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    struct layout l = lay_out(form, elem_size, capacity);
+    struct weft_chan *ch = alloc_zeroed(CACHE_LINE, l.bytes);
+    if (!ch) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    ch->form = form;
+    ch->elem_size = elem_size;
+    ch->capacity_asked = capacity;
+    ch->capacity = capacity < AUX_MAX ? (uint32_t)capacity : (uint32_t)AUX_MAX;
+    ch->cells = ch->capacity + 1;
+    ch->index_mask = mask_for(ch->cells);
+    ch->skip = ch->index_mask + 1 - ch->cells;
+    ch->turn = form == FORM_SYNC;
+    ch->ring = (char *)ch + l.ring;
+    atomic_store_relaxed(&ch->refs, 1);
+    if (form >= FORM_WORD)
+        init_cells(ch);
+    if (form == FORM_NODE) {
+        ch->nodes = (struct nodes *)((char *)ch + l.nodes);
+        nodes_init(ch->nodes, ch->capacity, elem_size);
+    }
+    return ch;
+}
+
+weft_chan *weft_chan_ref(weft_chan *ch)
+{
+    if (ch)
+        atomic_add_relaxed(&ch->refs, 1);
+    return ch;
+}
+
+/* What the last reference finds there must be over. */
+static void forget(struct waiter *w)
+{
+    if (waiter_is_own(w) || !chan_wait_is_over(w))
+        sched_fatal("weft: channel freed while in use");
+    waiter_drop(w);
+}
+
+static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
+{
+    uint64_t state = atomic_load_acquire(&ch->state);
+    struct waiter *w;
+    if (state & CHAN_WORD)
+        forget(waiter_by_name(chan_aux(state)));
+    while ((w = waitlist_pop(&ch->receivers)) || (w = waitlist_pop(&ch->senders)))
+        forget(w);
+    if (ch->nodes)
+        nodes_fini(ch->nodes);
+    alloc_free(ch);
+}
+
+void weft_chan_unref(weft_chan *ch)
+{
+    if (ch && atomic_sub_acq_rel(&ch->refs, 1) == 1)
+        chan_free(ch);
+}
+
+/* Wake one who waited, if it isn't over, to find the channel closed. */
+static void tell_closed(struct waiter *w, uint64_t kind)
+{
+    struct taken t = {.w = w, .hold = sched_hold_run()};
+    if (chan_claim(w, NULL, t.hold))
+        chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
+    else
+        sched_release_run(t.hold);
+}
+
+void weft_chan_close(weft_chan *ch)
+{
+    if (!ch)
+        weft_panic("close of nil channel");
+    uint64_t state = atomic_load_acquire(&ch->state);
+    do {
+        if (state & CHAN_CLOSED)
+            weft_panic("close of closed channel");
+    } while (!atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state) | CHAN_CLOSED));
+    struct waiter *w;
+    if (state & CHAN_WORD)
+        tell_closed(waiter_by_name(chan_aux(state)), state & CHAN_EITHER);
+    while ((w = waitlist_pop(&ch->receivers)))
+        tell_closed(w, CHAN_RECV);
+    while ((w = waitlist_pop(&ch->senders)))
+        tell_closed(w, CHAN_SEND);
+}
+
+size_t weft_chan_len(const weft_chan *ch)
+{
+    return ch ? chan_count(ch, atomic_load_acquire((_Atomic(uint64_t) *)&ch->state)) : 0;
+}
+
+size_t weft_chan_cap(const weft_chan *ch)
+{
+    return ch ? ch->capacity_asked : 0;
+}
+
+size_t weft_chan_elem_size(const weft_chan *ch)
+{
+    return ch ? ch->elem_size : 0;
+}
+
+SANITIZE_OWNER_DATA_END

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * select.h - within runtime/chan/: a select that is under way. */
+#ifndef WEFT_CHAN_SELECT_H
+#define WEFT_CHAN_SELECT_H
+
+#include <weft/select.h>
+
+#include "runtime/chan/wait.h"
+
+/* weft_case.priv, during the call. */
+enum { PRIV_RECORD, PRIV_READY, PRIV_STATE };
+
+#define NO_CASE (-1)
+
+struct select {
+    weft_case *cases;
+    size_t n;
+    int64_t deadline; /* WEFT_FOREVER: none */
+    int default_case; /* NO_CASE: none */
+    int after_case;   /* whose deadline that is */
+    enum wait_reason reason;
+};
+
+/* How it ended. */
+struct selected {
+    int index; /* of the case; NO_CASE: the deadline has passed */
+    enum chan_result result;
+};
+
+SANITIZE_OWNER_DATA_BEGIN
+
+/* Whether the case sends or receives at all. */
+static inline bool select_has_channel(const weft_case *c)
+{
+    return c->op <= WEFT_OP_SEND && c->chan;
+}
+
+/* What the case does to its channel. */
+static inline enum chan_result select_try(weft_case *c, struct selecting *me, uint64_t *state)
+{
+    if (c->op == WEFT_OP_SEND)
+        return chan_put(c->chan, c->elem, me, state);
+    return chan_get(c->chan, c->elem, me, state);
+}
+
+SANITIZE_OWNER_DATA_END
+
+/* Register all cases and wait for one. False: try anew from the beginning. (select_wait.c) */
+bool select_wait(struct select *s, struct selected *out);
+
+#endif
