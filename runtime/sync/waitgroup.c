@@ -109,13 +109,15 @@ void weft_waitgroup_done(weft_waitgroup *wg)
     weft_waitgroup_add(wg, -1);
 }
 
-/* Push a chain of waiters. False: the count is zero. */
+/* Push a chain of waiters. False: the count is zero, and the chain still the caller's. */
 static bool push(weft_waitgroup *wg, struct waiter *first, struct waiter *last)
 {
     uint64_t state = atomic_load_acquire(state_of(wg));
     do {
-        if (count_of(state) == 0)
+        if (count_of(state) == 0) {
+            last->next = NULL; /* not what a failed CAS left there, which the last done has taken */
             return false;
+        }
         last->next = newest_of(state);
     } while (!atomic_cas_acq_rel(state_of(wg), &state, pack(count_of(state), first)));
     return true;
