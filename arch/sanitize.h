@@ -29,6 +29,7 @@ void AnnotateIgnoreWritesBegin(const char *file, int line);
 void AnnotateIgnoreWritesEnd(const char *file, int line);
 #endif
 #ifdef WEFT_VALGRIND
+#include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 #endif
 
@@ -169,6 +170,17 @@ static inline void sanitize_stack_register(void *low, void *high)
     (void)VALGRIND_STACK_REGISTER(low, high);
 #else
     (void)low, (void)high;
+#endif
+}
+
+/* bytes below sp are about to be used as a stack: Memcheck takes what lies below the stack pointer of a thread
+ * for lost, and doesn't follow it there from another stack. */
+static inline void sanitize_stack_below(char *sp, size_t bytes)
+{
+#ifdef WEFT_VALGRIND
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(sp - bytes, bytes);
+#else
+    (void)sp, (void)bytes;
 #endif
 }
 

@@ -47,6 +47,7 @@ static SANITIZE_NO_FRAME void *call_there(void *arg)
 static void *call(struct m *m, struct g *g, void *(*fn)(void *), void *arg)
 {
     char *sp = (char *)m->ctx.sp - ARCH_RED_ZONE;
+    sanitize_stack_below(sp, (size_t)7 << 20);
     if (!SANITIZE_FIBERS)
         return arch_call_on(sp, fn, arg);
     struct called c = {.m = m, .g = g, .fn = fn, .arg = arg};

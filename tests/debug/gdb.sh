@@ -71,7 +71,7 @@ for file in "${seen[@]}"; do
         "~#0 .*(wait_inner[^~]*~#[^~]*){4}waiting_goroutine[^~]*~#[0-9]+ [^~]*$entry"
     expect 'goroutine 3 bt' "$file" "~#0 .*weft_sleep.*sleeping_goroutine[^~]*~#[0-9]+ [^~]*$entry"
     # Where the goroutine's stack lies below the thread's, gdb goes no further than the change of stacks.
-    expect 'goroutine 4 bt' "$file" "read_pipe[^~]*~#[0-9]+ [^~]*arch_call_on[^~]*~(Backtrace stopped: previous frame inner|#[0-9]+ [^~]*weft_blocking.*blocking_goroutine[^~]*~#[0-9]+ [^~]*$entry)"
+    expect 'goroutine 4 bt' "$file" "read_pipe[^~]*~#[0-9]+ [^~]*arch_call_on[^~]*~(Backtrace stopped: previous frame inner|(#[^~]*~)*#[0-9]+ [^~]*weft_blocking.*blocking_goroutine[^~]*~#[0-9]+ [^~]*$entry)"
     expect 'goroutine 5 bt' "$file" "~#0 .*weft_yield.*yielding_goroutine[^~]*~#[0-9]+ [^~]*$entry"
     expect 'goroutine 6 bt' "$file" 'not started: 0x[0-9a-f]+ unstarted_goroutine'
     expect 'goroutine 2 frame' "$file" '~#1 +0x'
