@@ -211,7 +211,7 @@ static void force_steals(void *arg)
         CHECK_EQ(weft_go(count, NULL), 0);
         TEST_COMPUTE_UNTIL(atomic_load(&ran) == i);
     }
-    CHECK_GE(test_stats().steals, steals + 20);
+    CHECK_GE(test_stats().steals, steals + 10); /* a slice may end at weft_go, then it runs here */
     CHECK_GE(test_stats().wakes, wakes);
     CHECK_GE(test_stats().wakes, 1);
 }
