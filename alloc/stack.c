@@ -196,22 +196,27 @@ struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cach
     return s;
 }
 
+/* Among the others, for one that is hotter. */
+static void hot_steps_back(struct stack_class *class, struct stack_cache *cache)
+{
+    if (cache->hot)
+        magazine_put(&cache->free, &class->depot, cache->hot);
+    cache->hot = NULL;
+}
+
 void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct stack *s)
 {
     if (!s->pooled) {
         stack_unmap(s);
         return;
     }
-    if (cache->hot)
-        magazine_put(&cache->free, &class->depot, cache->hot);
+    hot_steps_back(class, cache);
     cache->hot = s;
 }
 
 void stacks_flush(struct stack_class *class, struct stack_cache *cache)
 {
-    if (cache->hot)
-        magazine_put(&cache->free, &class->depot, cache->hot);
-    cache->hot = NULL;
+    hot_steps_back(class, cache);
     magazine_flush(&cache->free, &class->depot);
 }
 

@@ -15,34 +15,15 @@
 #ifndef WEFT_ARCH_AARCH64_CONTEXT_H
 #define WEFT_ARCH_AARCH64_CONTEXT_H
 
-#include <stddef.h>
 #include <stdint.h>
+
+#include "arch/context.h"
 
 #if defined(__has_feature)
 #if __has_feature(shadow_call_stack)
 #error "a shadow call stack (x18) is not switched with the goroutine: build without it"
 #endif
 #endif
-
-struct arch_context {
-    void *sp;
-    void *pc;
-    void *fp;
-};
-
-_Static_assert(offsetof(struct arch_context, sp) == 0, "entry.S and arch_switch know it");
-_Static_assert(offsetof(struct arch_context, pc) == 8, "entry.S and arch_switch know it");
-_Static_assert(offsetof(struct arch_context, fp) == 16, "entry.S and arch_switch know it");
-
-/* In entry.S: calls the function in x29 with x0 as its argument; the outermost frame. */
-extern const char arch_entry[] __attribute__((visibility("hidden")));
-
-static inline void arch_context_init(struct arch_context *ctx, void *top, void (*fn)(void *))
-{
-    ctx->sp = (void *)((uintptr_t)top & ~(uintptr_t)15);
-    ctx->pc = (void *)arch_entry;
-    ctx->fp = (void *)fn;
-}
 
 /* hint #36 is bti j: a no-op to processors and assemblers that don't know it. */
 #ifdef __ARM_FEATURE_BTI_DEFAULT

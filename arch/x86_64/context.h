@@ -9,28 +9,9 @@
 #ifndef WEFT_ARCH_X86_64_CONTEXT_H
 #define WEFT_ARCH_X86_64_CONTEXT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-struct arch_context {
-    void *sp;
-    void *pc;
-    void *fp;
-};
-
-_Static_assert(offsetof(struct arch_context, sp) == 0, "entry.S and arch_switch know it");
-_Static_assert(offsetof(struct arch_context, pc) == 8, "entry.S and arch_switch know it");
-_Static_assert(offsetof(struct arch_context, fp) == 16, "entry.S and arch_switch know it");
-
-/* In entry.S: calls the function in rbp with rdi as its argument; the outermost frame. */
-extern const char arch_entry[] __attribute__((visibility("hidden")));
-
-static inline void arch_context_init(struct arch_context *ctx, void *top, void (*fn)(void *))
-{
-    ctx->sp = (void *)((uintptr_t)top & ~(uintptr_t)15);
-    ctx->pc = (void *)arch_entry;
-    ctx->fp = (void *)fn;
-}
+#include "arch/context.h"
 
 #if defined(__CET__) && (__CET__ & 1)
 #define ARCH_LANDING "endbr64\n\t"

@@ -53,8 +53,6 @@ static inline enum chan_outcome wait_for_partner(struct weft_chan *ch, uint64_t 
     if (state & CHAN_EITHER)
         return wait_in_line(ch, state, kind, elem);
     struct waiter *w = waiter_self();
-    if (unlikely(!w))
-        sched_fatal("out of memory: a foreign thread can't wait");
     stand_for(w, ch, elem);
     uint64_t waited = chan_word_state(state, w, kind);
     if (!atomic_cas_acq_rel(&ch->state, &state, waited))
@@ -66,8 +64,6 @@ static inline enum chan_outcome wait_for_partner(struct weft_chan *ch, uint64_t 
 _Noreturn void chan_block_for_ever(enum wait_reason reason)
 {
     struct waiter *w = waiter_self();
-    if (!w)
-        sched_fatal("out of memory: a foreign thread can't wait");
     w->unlink = NULL;
     for (;;)
         waiter_wait(w, reason);

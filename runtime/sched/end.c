@@ -31,10 +31,7 @@ void run_main_returned(void)
 {
     atomic_store_release(&sched.state, RUN_STOPPING);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
-    atomic_fence_after_rmw(); /* [WAKE-1] */
-    for (unsigned i = 0, made = ps_made(); i < made;
-         i++) /* a hint: a P's own write may overtake it */
-        p_slow_pick_soon(sched.ps[i]);
+    atomic_fence_after_rmw();                                                         /* [WAKE-1] */
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) { /* [STOP-2] */
         struct m *m = atomic_load_acquire(&sched.ms[i]);
         if (!m)
@@ -69,7 +66,6 @@ static bool make_orphan(struct m *m, uint32_t from)
         if (!p || p != m->p)
             continue;
         atomic_store_relaxed(&p->mode, P_ORPHAN);
-        p_slow_pick_soon(p);
         sched.ps[i] = NULL;
         m->orphan_p = p;
     }

@@ -114,8 +114,8 @@ void foreign_g_free(struct g *g)
 struct waiter *foreign_waiter(void)
 {
     struct foreign *f = foreign_self();
-    if (!f)
-        return NULL;
+    if (unlikely(!f))
+        sched_fatal("out of memory: a foreign thread can't wait");
     f->waiter.g = NULL;
     f->waiter.cancellable = false;
     atomic_store_relaxed(&f->waiter.futex, 0);

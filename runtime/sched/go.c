@@ -79,7 +79,7 @@ static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
     counter_add(&p->started, 1);
     runq_push_next(p, g);
     if (unlikely(atomic_load_relaxed(&m->asked)) && m->g)
-        sched_asked();
+        weft_yield(); /* find_runnable sees to it, whatever it is */
 }
 
 /* Make a new goroutine runnable. */

@@ -39,7 +39,7 @@ bool p_is_idle(struct p *p)
 
 /* The count is raised before the bit (or p.section) is set and lowered after it is cleared, so it is never
  * below the number of idle Ps. */
-static void p_release(struct p *p)
+void p_release(struct p *p)
 {
     atomic_add_acq_rel(&sched.word, WORD_IDLE_ONE);
     atomic_or_acq_rel(&sched.idle_ps[p->index / 64], UINT64_C(1) << p->index % 64);
@@ -68,9 +68,14 @@ static bool p_acquire_section(struct p *p)
     return true;
 }
 
+bool p_take_if_idle(struct p *p)
+{
+    return p_acquire_at(p->index) || p_acquire_section(p);
+}
+
 static struct p *p_acquire(struct p *prefer)
 {
-    if (prefer && (p_acquire_at(prefer->index) || p_acquire_section(prefer)))
+    if (prefer && p_take_if_idle(prefer))
         return prefer;
     for (unsigned i = 0; i < (ps_made() + 63) / 64; i++)
         for (uint64_t bits; (bits = atomic_load_relaxed(&sched.idle_ps[i]));)
@@ -80,16 +85,6 @@ static struct p *p_acquire(struct p *prefer)
         if (p_acquire_section(sched.ps[i]))
             return sched.ps[i];
     return NULL;
-}
-
-bool p_take_if_idle(struct p *p)
-{
-    return p_acquire_at(p->index) || p_acquire_section(p);
-}
-
-void p_put_idle(struct p *p)
-{
-    p_release(p);
 }
 
 /* m enters a blocking section, its P is to be had. A full fence must follow [WAKE-2]. */

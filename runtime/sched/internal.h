@@ -285,13 +285,13 @@ static inline uint64_t p_picks(struct p *p)
     return (uint64_t)atomic_load_relaxed(&p->rounds) << 32 | left;
 }
 
-/* Let the next pick be a slow one. Only a hint when another than the holder calls it. */
+/* The holder: let the next pick be a slow one. */
 static inline void p_slow_pick_soon(struct p *p)
 {
     atomic_store_relaxed(&p->picks_left, 0);
 }
 
-/* The same by the holder, for other things than the queue's precedence, which comes when it would have come:
+/* The same for other things than the queue's precedence, which comes when it would have come:
  * where everybody arms timers each pick is a slow one, and `next` would starve. */
 static inline void p_look_soon(struct p *p)
 {
@@ -299,6 +299,14 @@ static inline void p_look_soon(struct p *p)
     if (left > 0)
         p->picks_put_off = left;
     atomic_store_relaxed(&p->picks_left, 0);
+}
+
+/* Ask whoever holds p, as far as is known. */
+static inline void p_ask_holder(struct p *p, uint32_t what)
+{
+    struct m *m = atomic_load_acquire(&p->last_m);
+    if (m)
+        atomic_or_acq_rel(&m->asked, what);
 }
 
 /* A counter that only the holder of its P writes. */
@@ -317,7 +325,6 @@ void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back 
 void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev);
 _Noreturn void sched_goroutine_entry(void *arg);
 _Noreturn void sched_abandon(void);
-void sched_asked(void);
 
 /* go.c */
 int g_carved(void *object); /* a descriptor's first and last initialisation */
@@ -370,7 +377,7 @@ void m_stop_spinning(struct m *m);
 void m_hunt_ended(struct m *m, bool paid);
 bool p_is_idle(struct p *p);
 bool p_take_if_idle(struct p *p);
-void p_put_idle(struct p *p); /* a full fence is done then [WAKE-2] */
+void p_release(struct p *p); /* to be idle; a full fence is done then [WAKE-2] */
 void idle_wake_all(void);
 void watcher_ensure(struct m *m);
 void idle_reset(unsigned procs); /* at the start of a run: all Ps but the first are idle */

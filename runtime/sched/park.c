@@ -291,18 +291,6 @@ _Noreturn void sched_abandon(void)
     arch_jump(&m->ctx, m);
 }
 
-/* On a goroutine, which somebody has asked to give way. */
-void sched_asked(void)
-{
-    struct m *m = m_self();
-    uint32_t asked = atomic_and_acq_rel(&m->asked, ~(ASKED_TO_YIELD | ASKED_TO_SHARE));
-    if (asked & ASKED_TO_STOP)
-        sched_abandon();
-    if (asked & ASKED_TO_SHARE)
-        p_share(m->p);
-    weft_yield();
-}
-
 /* Its function has returned. */
 static __attribute__((noinline)) void returned_specially(struct g *g)
 {

@@ -59,13 +59,10 @@ static void make_first_share(struct m *m)
     while (atomic_load_acquire(&p->mode) == P_SOLO) {
         if (p_take_if_idle(p)) {
             p_share(p);
-            p_put_idle(p);
+            p_release(p);
             return;
         }
-        struct m *holder = atomic_load_acquire(&p->last_m);
-        if (holder)
-            atomic_or_acq_rel(&holder->asked, ASKED_TO_SHARE);
-        p_slow_pick_soon(p);
+        p_ask_holder(p, ASKED_TO_SHARE);
         os_yield();
     }
 }
@@ -104,9 +101,9 @@ static unsigned grow(struct m *m, unsigned old, unsigned n)
         if (atomic_cas_acq_rel(&p->life, &retiring, P_ACTIVE))
             continue; /* it has not got round to it */
         atomic_store_release(&p->life, P_ACTIVE);
-        p_put_idle(p);
+        p_release(p);
     }
-    if (work_queued()) /* [WAKE-2] after p_put_idle */
+    if (work_queued()) /* [WAKE-2] after p_release */
         wake_one(NULL, NULL);
     return n;
 }
@@ -119,13 +116,10 @@ static void shrink(unsigned old, unsigned n)
         atomic_store_release(&p->life, P_RETIRING);
         if (p_take_if_idle(p)) {
             if (!p_retire(p))
-                p_put_idle(p);
+                p_release(p);
             continue;
         }
-        struct m *holder = atomic_load_acquire(&p->last_m);
-        if (holder)
-            atomic_or_acq_rel(&holder->asked, ASKED_TO_YIELD);
-        p_slow_pick_soon(p);
+        p_ask_holder(p, ASKED_TO_YIELD);
     }
 }
 

@@ -56,7 +56,7 @@ struct waiter {
     _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked */
 };
 
-/* The waiter of this goroutine or foreign thread; NULL: a foreign thread without memory. */
+/* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
 struct waiter *waiter_self(void);
 
 /* A waiter beside that one, for a wait that others may still look at when it is over; NULL without

@@ -70,7 +70,7 @@ static void end_slice(struct p *p)
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
     else if (cpu - p->seen_cpu >= SLICE_NS)
-        atomic_or_acq_rel(&m->asked, ASKED_TO_YIELD);
+        p_ask_holder(p, ASKED_TO_YIELD);
 }
 
 static bool all_idle(void)
@@ -88,7 +88,7 @@ static void retire_idle(void)
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (p_is_retiring(p) && p_take_if_idle(p) && !p_retire(p))
-            p_put_idle(p);
+            p_release(p);
     }
 }
 

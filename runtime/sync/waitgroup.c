@@ -162,8 +162,6 @@ void weft_waitgroup_wait(weft_waitgroup *wg)
     if (count_of(atomic_load_acquire(state_of(wg))) == 0)
         return;
     struct waiter *w = waiter_self();
-    if (unlikely(!w))
-        sched_fatal("out of memory: a foreign thread can't wait");
     publish_as(w, wg);
     if (push(wg, w, w))
         waiter_wait(w, WAIT_WAITGROUP);

@@ -182,6 +182,8 @@ TEST(processors_that_go_leave_their_goroutines_to_others)
 
 /* ---- under load ---- */
 
+#define ALIVE_MAX 300 /* each may need a thread, of which the test build has 512 */
+
 static void *block_shortly(void *arg)
 {
     sched_yield();
@@ -241,6 +243,8 @@ static void changes(void *arg)
     REQUIRE(pthread_create(&thread, NULL, change_from_outside, &other) == 0);
     weft_waitgroup_add(&all, n);
     for (int i = 0; i < n; i++) {
+        while (i - atomic_load(&counted) >= ALIVE_MAX)
+            weft_yield();
         CHECK_EQ(weft_go(works, (void *)(intptr_t)i), 0);
         if (i % 16 == 0)
             weft_maxprocs(1 + (int)(test_random(&seed) % 64));
