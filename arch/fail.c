@@ -20,6 +20,7 @@ static const char *const names[FAILURES] = {
     [FAIL_MEMORY] = "memory", [FAIL_ARENA] = "arena",       [FAIL_MAP] = "map",
     [FAIL_GUARD] = "guard",   [FAIL_THREAD] = "thread",     [FAIL_KEY] = "key",
     [FAIL_FILE] = "file",     [FAIL_TOPOLOGY] = "topology", [FAIL_BIND] = "bind",
+    [FAIL_FENCE] = "fence",
 };
 
 static struct {

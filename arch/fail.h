@@ -20,6 +20,7 @@ enum os_failure {
     FAIL_FILE,
     FAIL_TOPOLOGY,
     FAIL_BIND,
+    FAIL_FENCE,
     FAILURES
 };
 

@@ -31,6 +31,10 @@ void os_thread_set_slack(int ns);
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline);
 void os_futex_wake(_Atomic(uint32_t) *word, int n);
 
+/* Whether there are light fences; before the first of either kind in a process that has several threads. */
+void os_fence_prepare(void);
+void os_fence_heavy(void); /* pairs with atomic_fence_light() */
+
 int64_t os_now(void); /* CLOCK_MONOTONIC, ns */
 void os_sleep_until(int64_t deadline);
 uint64_t os_random(void);

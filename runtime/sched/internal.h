@@ -111,7 +111,7 @@ struct p {
     _Atomic(uint32_t) picks_left;                  /* till the next slow pick */
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
-    uint32_t wake_skip; /* pushes to let pass before looking at the clock again */
+    uint32_t number;                               /* see sched_p_number() */
     uint64_t id_next, id_end;
     struct slab_cache gs, waiters;
     struct stack_cache stacks;
@@ -121,6 +121,7 @@ struct p {
     _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
     _Atomic(int64_t) timers;
     int64_t last_wake;      /* the holder's */
+    uint32_t wake_skip;     /* likewise: pushes to let pass before looking at the clock again */
     uint32_t picks_put_off; /* likewise: what was left when a slow pick was called for early */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
     _Atomic(uint32_t) section;      /* see blocking.c */
@@ -158,12 +159,6 @@ enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
 
 /* Where maxprocs stands between it and its work: see procs.c. */
 enum p_life { P_ACTIVE, P_RETIRING, P_RETIRED };
-
-enum p_mode {
-    P_SHARED,
-    P_SOLO,   /* the only P of this run: nobody steals */
-    P_ORPHAN, /* left to an orphan M; no part of any run */
-};
 
 struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
@@ -207,6 +202,13 @@ struct m {
     unsigned sightings_made;
     struct os_signal_stack signal_stack;
 };
+
+#define SCHED_SAME(a, b, member)                                                                   \
+    _Static_assert(offsetof(struct a, member) == offsetof(struct b, member), "sched.h knows it")
+SCHED_SAME(m, sched_m, g);
+SCHED_SAME(m, sched_m, p);
+SCHED_SAME(p, sched_p, mode);
+SCHED_SAME(p, sched_p, number);
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
 #define WORD_IDLE_ONE UINT64_C(1)
@@ -266,8 +268,6 @@ static inline unsigned ps_made(void)
 }
 
 /* This thread's M; NULL on a foreign thread. */
-extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
-
 static inline struct m *m_self(void)
 {
     return ARCH_TLS_LOAD(tls_m);

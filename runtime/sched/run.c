@@ -70,7 +70,9 @@ struct p *p_new(unsigned index)
         alloc_free(p);
         return NULL;
     }
+    static uint32_t made;
     p->index = index;
+    p->number = made < SCHED_NUMBERS ? made++ : SCHED_NUMBERS;
     p->rng = os_random() | 1;
     return p;
 }

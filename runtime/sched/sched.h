@@ -154,6 +154,42 @@ void waiter_wake_in_order(struct waiter *w);
 /* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
 bool sched_on_goroutine(void);
 
+/* Have fn called about every ten seconds while a run is on, on the thread that called weft_run: give memory
+ * back that nobody has used since. Whether there may be more to give at the next call. */
+void sched_set_trim(bool (*fn)(void));
+
+/* The first members of an M and of a P, for inline functions of other rooms. */
+struct sched_m {
+    struct g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_p *p; /* NULL: idle or blocking */
+};
+struct sched_p {
+    _Atomic(struct g *) next;
+    _Atomic(uint32_t) picks_left, rounds, mode;
+    uint32_t number;
+};
+
+enum p_mode {
+    P_SHARED,
+    P_SOLO,   /* the only P of this run: nobody steals */
+    P_ORPHAN, /* left to an orphan M; no part of any run */
+};
+
+/* This thread's M; NULL on a foreign thread. */
+extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
+
+/* The number of the processor that is this goroutine's until it parks, by which other rooms may keep something for
+ * each: below SCHED_NUMBERS, or that when so many have been given (to more Ps than there ever were at once only
+ * after runs that left orphans behind). SCHED_NUMBERS too on a foreign thread and in a blocking section. */
+#define SCHED_NUMBERS 1024u
+static inline uint32_t sched_p_number(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
+        return SCHED_NUMBERS;
+    return m->p->number;
+}
+
 /* The list of deferred calls of this goroutine or foreign thread. */
 struct weft_deferred;
 struct weft_deferred **sched_deferred(void);

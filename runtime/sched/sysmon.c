@@ -4,7 +4,8 @@
  * It sees to it that no work waits beside an idle P: it is the backstop for what the wake-up limits of idle.c
  * pass over, a goroutine in the `next` of a P whose goroutine computes, or one queued during a wake
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
- * next weft call (m.asked). It gives the memory of stacks that were idle for TRIM_EVERY_NS to the kernel.
+ * next weft call (m.asked). It gives the memory of stacks, and of what other rooms keep, to the kernel when it was
+ * idle for TRIM_EVERY_NS.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
@@ -44,11 +45,22 @@ struct monitor {
 static _Atomic(uint32_t) state;
 enum { AWAKE, ASLEEP, STOP };
 
+typedef bool (*trim_fn)(void);
+
+static _Atomic(trim_fn) trim_more;
+
+void sched_set_trim(trim_fn fn)
+{
+    atomic_store_release(&trim_more, fn);
+}
+
 static void trim_if_due(struct monitor *mon, int64_t now)
 {
     if (now < mon->trim_at)
         return;
-    mon->trimmed = !stack_trim(&sched.stack_class);
+    trim_fn trim = atomic_load_acquire(&trim_more);
+    bool more = stack_trim(&sched.stack_class);
+    mon->trimmed = !((trim && trim()) | more);
     mon->trim_at = now + TRIM_EVERY_NS;
 }
 

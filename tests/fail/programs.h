@@ -211,6 +211,39 @@ static void main_alloc(void *arg)
     weft_waitgroup_wait(&done);
 }
 
+static void use_pool(void *arg)
+{
+    weft_pool *pool = arg;
+    void *objects[8];
+    for (int i = 0; i < 8; i++) {
+        objects[i] = weft_pool_get(pool);
+        if (objects[i])
+            memset(objects[i], i, 100);
+        else
+            accepted(-ENOMEM);
+        weft_yield();
+    }
+    for (int i = 0; i < 8; i++)
+        weft_pool_put(pool, objects[i]);
+}
+
+static void main_pool(void *arg)
+{
+    weft_waitgroup done = {0};
+    (void)arg;
+    weft_pool *pool = weft_pool_new(&(weft_pool_options){.object_size = 100});
+    if (!pool) {
+        accepted(-ENOMEM);
+        return;
+    }
+    accepted(weft_pool_warm(pool, 2));
+    for (int i = 0; i < 3; i++)
+        accepted(weft_waitgroup_go(&done, use_pool, pool));
+    use_pool(pool);
+    weft_waitgroup_wait(&done);
+    weft_pool_free(pool);
+}
+
 /* ---- blocking sections and foreign threads ---- */
 
 static void *byte_from(void *fd)
@@ -422,6 +455,7 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "sleep", .main = main_sleep},
     {.name = "deadline", .main = main_deadline},
     {.name = "alloc", .main = main_alloc},
+    {.name = "pool", .main = main_pool},
     {.name = "blocking", .main = main_blocking},
     {.name = "blocking_timer", .main = main_blocking_timer},
     {.name = "foreign", .main = main_foreign},

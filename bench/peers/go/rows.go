@@ -43,6 +43,8 @@ var rows = []row{
 	{name: "fib_chan_20", body: fibChan20, warmup: 1},
 	{name: "skynet_1m", body: skynet1m, warmup: 1},
 	{name: "sieve_500", body: sieve500, warmup: 1},
+	{name: "pool_get_put", body: poolUsers(one), warmup: 100000},
+	{name: "pool_get_put_parallel", body: poolUsers(processors), warmup: 100000},
 	{name: "parked_1m", body: parked, warmup: 100, iterations: pick(1000000, 2000)},
 	{name: "sleep_1ms", body: sleep1ms, warmup: 5, iterations: pick(200, 5)},
 }

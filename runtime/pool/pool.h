@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * pool.h - within runtime/pool/: a pool. What happens in it is told in pool.c. */
+#ifndef WEFT_POOL_POOL_H
+#define WEFT_POOL_POOL_H
+
+#include <weft/pool.h>
+
+#include "alloc/depot.h"
+#include "runtime/pool/stock.h"
+#include "runtime/sched/sched.h"
+
+#define BOX_SIZE (STOCK_SIZE / 2)
+
+/* Objects on their way between stocks. Type-stable for the life of its pool. */
+struct box {
+    struct depot_node node;
+    uint32_t count;
+    struct box *made_before;
+    void *objects[BOX_SIZE];
+};
+
+struct weft_pool {
+    weft_pool_options options;
+    struct depot full;  /* boxes that hold something */
+    struct depot empty; /* boxes that hold nothing */
+    _Atomic(struct box *) boxes;
+    _Atomic(size_t) made;          /* objects constructed and not destroyed */
+    _Atomic(size_t) keep;          /* as many were asked for by weft_pool_warm */
+    _Atomic(uint32_t) stocks_made; /* numbers of those that there are are below */
+    struct pool_entry *entry;      /* trim.c */
+    _Atomic(struct stock *) stocks[SCHED_NUMBERS + 1]; /* the last: none */
+};
+
+/* An object leaves the pool. */
+void pool_destroy(struct weft_pool *pool, void *object);
+
+/* Put it where every processor looks. */
+void pool_put_away(struct weft_pool *pool, void *object);
+
+/* Have it trimmed from now on. 0 or -ENOMEM. (trim.c) */
+int pool_enlist(struct weft_pool *pool);
+/* No more, and no trim of it is under way when this returns. */
+void pool_delist(struct weft_pool *pool);
+
+#endif
