@@ -143,7 +143,8 @@ static int settle_ms(int64_t deadline)
         if (state == M_FREE || state >= M_ORPHAN)
             continue;
         if (state == M_LEFT) {
-            os_thread_join(m->thread);
+            if (!m_take_left(m))
+                return 1;
             m_free(m);
         } else if ((state == M_RUNNING && os_now() < deadline) || !make_orphan(m, state)) {
             return 1;

@@ -301,6 +301,19 @@ static struct g *find_locked(struct m *m)
     return locked_wait(m) ? m->locked_g : NULL;
 }
 
+/* Let go of a P that is wanted no more, and of whatever m has picked from it. */
+static void retire_own_p(struct m *m)
+{
+    if (m->refused) {
+        runq_push_next(m->p, m->refused);
+        m->refused = NULL;
+    }
+    if (p_retire(m->p)) {
+        alloc_bind(NULL);
+        m->p = NULL;
+    }
+}
+
 struct g *find_runnable(struct m *m)
 {
     int64_t spin_until = 0;
@@ -308,15 +321,14 @@ struct g *find_runnable(struct m *m)
     for (;;) {
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
-        if (unlikely(m->p && p_is_retiring(m->p)) && p_retire(m->p)) {
-            alloc_bind(NULL);
-            m->p = NULL;
-        }
+        if (unlikely(m->p && p_is_retiring(m->p)))
+            retire_own_p(m);
         if (unlikely(atomic_load_relaxed(&m->asked)) &&
             (atomic_and_acq_rel(&m->asked, ASKED_TO_STOP) & ASKED_TO_SHARE) && m->p)
             p_share(m->p);
         if (unlikely(m->ends)) {
-            m_give_p_away(m);
+            if (m->p)
+                m_give_p_away(m);
             check_gone();
             return NULL;
         }

@@ -399,7 +399,8 @@ void m_loop(struct m *m);
 struct m *m_alloc(void);
 int m_reserve_sightings(struct m *m);
 void m_dealloc(struct m *m);
-void m_free(struct m *m); /* one that m_start made: its slot may be used again */
+void m_free(struct m *m);      /* one that m_start made: its slot may be used again */
+bool m_take_left(struct m *m); /* make sure of one whose thread leaves; false: another has it */
 
 /* fault.c */
 void faults_catch(void);   /* from here on overflows are reported */

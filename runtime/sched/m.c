@@ -53,15 +53,25 @@ void m_dealloc(struct m *m)
     alloc_free(m);
 }
 
-/* An M of an earlier run, ours from now on, or NULL. */
+bool m_take_left(struct m *m)
+{
+    uint32_t left = M_LEFT;
+    if (!atomic_cas_acq_rel(&m->state, &left, M_RUNNING))
+        return false;
+    os_thread_join(m->thread); /* it is at its very end */
+    return true;
+}
+
+/* One of an earlier run, or whose thread has left this one, ours from now on; or NULL. */
 static struct m *m_take_free(void)
 {
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
-        uint32_t free = M_FREE;
-        if (m && atomic_load_relaxed(&m->state) == M_FREE &&
-            atomic_cas_acq_rel(&m->state, &free, M_RUNNING))
+        uint32_t state = m ? atomic_load_relaxed(&m->state) : M_GONE;
+        if (state == M_FREE && atomic_cas_acq_rel(&m->state, &state, M_RUNNING))
+            return m;
+        if (unlikely(state == M_LEFT) && m_take_left(m))
             return m;
     }
     return NULL;

@@ -217,6 +217,28 @@ TEST(a_run_ends_with_locked_goroutines)
     TEST_UNTIL(test_entries("/proc/self/task") <= threads);
 }
 
+static void ends_so(void *arg)
+{
+    (void)arg;
+    weft_lock_os_thread();
+}
+
+static void many_end_locked(void *arg)
+{
+    weft_waitgroup *all = arg;
+    for (int i = 0; i < 1000; i++) {
+        CHECK_EQ(weft_waitgroup_go(all, ends_so, NULL), 0);
+        weft_waitgroup_wait(all);
+    }
+}
+
+TEST(threads_that_ended_are_replaced_for_ever)
+{
+    /* Goal: they count for nothing any more. Method: more of them than there may be at once in the test build. */
+    weft_waitgroup all = {0};
+    CHECK_EQ(test_run(many_end_locked, &all), 0);
+}
+
 /* ---- elsewhere ---- */
 
 static void *lock_here(void *arg)

@@ -182,6 +182,47 @@ TEST(processors_that_go_leave_their_goroutines_to_others)
 
 /* ---- under load ---- */
 
+enum { LOCKED = 6 };
+
+static void yields_locked(void *arg)
+{
+    weft_lock_os_thread();
+    for (int i = 0; i < (int)(intptr_t)arg; i++)
+        weft_yield();
+    weft_waitgroup_done(&all);
+}
+
+static void *go_up_and_down(void *arg)
+{
+    for (int i = 0; i < (int)(intptr_t)arg; i++)
+        weft_maxprocs(1 + i % 4);
+    return NULL;
+}
+
+static void shrinks_under_locked(void *arg)
+{
+    int rounds = test_scale(300) + 10;
+    (void)arg;
+    for (int round = 0; round < rounds; round++) {
+        pthread_t thread;
+        weft_waitgroup_add(&all, LOCKED);
+        for (int i = 0; i < LOCKED; i++)
+            CHECK_EQ(weft_go(yields_locked, (void *)(intptr_t)(20 + i)), 0);
+        REQUIRE(pthread_create(&thread, NULL, go_up_and_down, (void *)(intptr_t)(20 + round % 4)) ==
+                0);
+        weft_blocking(join_thread, &thread);
+        weft_waitgroup_wait(&all);
+    }
+}
+
+TEST(a_locked_goroutine_outlives_the_processor_that_found_it)
+{
+    /* Goal: a locked goroutine that is picked on a processor that is to go is handed to its thread all the same, and
+     * ends there. Method: once the number stays as it is there is nothing else to be picked, so nobody comes by. */
+    reset();
+    CHECK_EQ(test_run(shrinks_under_locked, NULL), 0);
+}
+
 #define ALIVE_MAX 300 /* each may need a thread, of which the test build has 512 */
 
 static void *block_shortly(void *arg)
