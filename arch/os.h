@@ -26,6 +26,12 @@ int os_at_fork(void (*in_child)(void));               /* 0 or -ENOMEM */
 int os_thread_slack(void);                            /* timer slack of the calling thread, ns */
 void os_thread_set_slack(int ns);
 
+/* A lock for steps that are rare, short and never switch goroutines. */
+typedef pthread_mutex_t os_lock;
+#define OS_LOCK_INIT PTHREAD_MUTEX_INITIALIZER
+void os_lock_take(os_lock *lock);
+void os_lock_give(os_lock *lock);
+
 /* Sleep while *word == expected, until a wake or the deadline (CLOCK_MONOTONIC ns).
  * 0, -EAGAIN (the word differs), -EINTR or -ETIMEDOUT. */
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline);

@@ -118,6 +118,16 @@ int os_at_fork(void (*in_child)(void))
     return os_fails(FAIL_KEY) ? -ENOMEM : -pthread_atfork(NULL, NULL, in_child);
 }
 
+void os_lock_take(os_lock *lock)
+{
+    pthread_mutex_lock(lock);
+}
+
+void os_lock_give(os_lock *lock)
+{
+    pthread_mutex_unlock(lock);
+}
+
 int os_thread_slack(void)
 {
     return prctl(PR_GET_TIMERSLACK);

@@ -22,6 +22,37 @@ void os_faults_catch(void (*fn)(const struct os_fault *fault));
 /* Put the handlers back, except where the program has set its own meanwhile. */
 void os_faults_release(void);
 
+/* Noting signals: those that a program wants to be told of are noted when they come, and nothing else happens;
+ * several of one kind may be noted as one. In a set, signal n is bit n - 1. Note and forget by one thread at
+ * a time. */
+
+/* Whether it can be caught, and isn't an instruction's own doing. */
+bool os_signal_can_note(int signal);
+
+/* From here on it is noted; 0 or -EINVAL: the system refuses. It must not be noted already. */
+int os_signal_note(int signal);
+
+/* It is handled again as it was before, unless the program has set its own handler meanwhile. */
+void os_signal_forget(int signal);
+
+/* Those that had come are noted when this returns. */
+void os_signals_settle(void);
+
+/* The set of those that have come since the last call. */
+uint64_t os_signals_noted(void);
+
+/* Sleep, but not if one was noted, or os_signals_wake called, after os_signals_turn gave `seen`. Wakes
+ * all; comes back early, too. */
+uint32_t os_signals_turn(void);
+void os_signals_wait(uint32_t seen);
+void os_signals_wake(void);
+
+/* This thread takes these signals (and its own faults) and blocks all others. */
+void os_signals_admit(uint64_t signals);
+
+/* In a forked child: what is noted is handled again as it was before. Async-signal-safe. */
+void os_signals_in_child(void);
+
 /* A stack for a thread's signal handlers: of any thread's making, used by one at a time, and kept. */
 struct os_signal_stack {
     char *low; /* its guard page; NULL: none */

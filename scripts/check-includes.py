@@ -27,7 +27,7 @@ RANKS = {
     "runtime/sched": 3,
     "runtime/time": 4,
     "runtime/chan": 5, "runtime/sync": 5, "runtime/pool": 5, "runtime/fork": 5,
-    "runtime/context": 6, "runtime/fail": 6, "runtime/net": 6,
+    "runtime/context": 6, "runtime/fail": 6, "runtime/net": 6, "runtime/signal": 6,
     "runtime/flow": 7, "runtime/observe": 7,
 }
 HOOKS = "runtime/hooks.h"

@@ -40,27 +40,13 @@ void report(const char *what, int error)
     fprintf(stderr, "%sdigest: %s: %s\n", erase_line, what, strerror(-error));
 }
 
-/* A second interrupt, or one during the output, ends the process as usual: see watch_interrupt. */
-static void on_interrupt(int signal_number)
+/* SIGINT as a channel, NULL where it is ignored, as in the background of a shell, or can't be had. */
+static weft_chan *watch_interrupt(void)
 {
-    (void)signal_number;
-    atomic_store(&interrupted, true);
-}
-
-static void watch_interrupt(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | SA_RESETHAND};
-    struct sigaction old;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-        sigaction(SIGINT, &action, NULL);
-}
-
-static void unwatch_interrupt(void)
-{
-    struct sigaction old;
-    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == on_interrupt)
-        signal(SIGINT, SIG_DFL);
+    const int interrupt = SIGINT;
+    struct sigaction found;
+    bool ignored = sigaction(SIGINT, NULL, &found) == 0 && found.sa_handler == SIG_IGN;
+    return ignored ? NULL : weft_signal_notify(&interrupt, 1);
 }
 
 static void draw_progress(int64_t start)
@@ -71,18 +57,44 @@ static void draw_progress(int64_t start)
             mb / seconds);
 }
 
+/* What the run is about. */
+struct work {
+    struct list roots;
+    weft_chan *interrupts, *finished;
+};
+
+static void close_when_finished(void *arg)
+{
+    weft_waitgroup_wait(&unfinished);
+    weft_chan_close(arg);
+}
+
+/* After the first interrupt the next one ends the process as usual, also during the output. */
 static void digest(void *arg)
 {
-    const struct list *roots = arg;
-    int64_t start = weft_now();
+    struct work *work = arg;
+    int64_t start = weft_now(), progress_ns = *erase_line ? PROGRESS_NS : WEFT_FOREVER;
 
-    submit(*roots);
-    if (*erase_line == '\0') {
+    submit(work->roots);
+    int error = weft_go(close_when_finished, work->finished);
+    if (error) {
+        report("cannot watch the keyboard", error);
         weft_waitgroup_wait(&unfinished);
-        return;
     }
-    while (weft_waitgroup_wait_until(&unfinished, weft_now() + PROGRESS_NS) == -ETIMEDOUT)
-        draw_progress(start);
+    for (bool finished = error; !finished;) {
+        switch (WEFT_SELECT(WEFT_RECV(work->finished, NULL), WEFT_RECV(work->interrupts, NULL),
+                            WEFT_AFTER(progress_ns))) {
+        case 0:
+            finished = true;
+            break;
+        case 1:
+            atomic_store(&interrupted, true);
+            weft_signal_stop(work->interrupts);
+            break;
+        default:
+            draw_progress(start);
+        }
+    }
     fputs(erase_line, stderr);
 }
 
@@ -216,13 +228,14 @@ int main(int argc, char **argv)
     if (isatty(STDERR_FILENO))
         erase_line = "\r\033[K";
 
-    struct list roots = {0};
-    list_roots(&roots, argv + optind);
-    int error = desks_open(bound_by_descriptors(desks));
+    struct work work = {.finished = weft_chan_new(0, 0)};
+    list_roots(&work.roots, argv + optind);
+    int error = work.finished ? desks_open(bound_by_descriptors(desks)) : -ENOMEM;
     if (!error) {
-        watch_interrupt();
-        error = weft_run(digest, &roots, NULL);
-        unwatch_interrupt();
+        work.interrupts = watch_interrupt();
+        error = weft_run(digest, &work, NULL);
+        weft_signal_stop(work.interrupts);
+        weft_chan_unref(work.interrupts);
     }
     if (error)
         report("cannot start", error);
@@ -230,6 +243,7 @@ int main(int argc, char **argv)
         report("stdout", error);
     free_all(results);
     desks_close();
+    weft_chan_unref(work.finished);
     if (atomic_load(&interrupted))
         return EXIT_INTERRUPTED;
     return atomic_load(&failed) ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -117,6 +117,28 @@ WEFT_API void weft_unlock_os_thread(void);
  * to be had (RLIMIT_NPROC, pids.max), that is fatal. */
 WEFT_API void *weft_blocking(void *(*fn)(void *), void *arg);
 
+typedef struct weft_chan weft_chan; /* see chan.h */
+
+/* A channel of int that gets the number of each of these signals that comes, instead of what the signal does
+ * otherwise (Go: signal.Notify). It has room for n; what finds it full is dropped. Signals of one kind that
+ * come close together may come out as one. Several channels may want a signal: each gets it.
+ *   signals  copied; n 0: all that can be had, with room for one of each
+ * NULL and errno EINVAL (one that can't be caught, or stands for a fault: SIGKILL, SIGSTOP, SIGSEGV,
+ * SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS), ENOMEM, EAGAIN (no thread to be had).
+ * Any thread, before, during and after runs; a run's end changes nothing: it lasts until weft_signal_stop,
+ * also when its reference is dropped before that. While it does, goroutines that all wait are no deadlock.
+ * System calls that a signal interrupts go on where the system can restart them (SA_RESTART). A thread of
+ * weft's delivers; it takes those that all other threads block, too. Forked children have the actions that
+ * were there before. */
+WEFT_API weft_chan *weft_signal_notify(const int *signals, size_t n);
+
+/* No more signals for ch: those that came before this call are in it, as far as there was room, and none comes
+ * when it has returned. With its last channel a signal does again what it did before its first, unless the
+ * program has set a handler meanwhile; one that comes at that moment is either in the channel or does
+ * that. The reference stays the caller's. For NULL, a channel that isn't from weft_signal_notify and the
+ * second time nothing happens. Any thread, at any time (Go: signal.Stop). */
+WEFT_API void weft_signal_stop(weft_chan *ch);
+
 /* Counters of the run in progress, or all zero. */
 typedef struct weft_stats {
     uint64_t goroutines;  /* alive now */

@@ -284,7 +284,8 @@ static bool spin_on(struct m *m, int64_t *until)
 /* After weft_goexit in main the last to let its P go sees, by way of sched.word, that all have ended. */
 static void check_gone(void)
 {
-    if (unlikely(atomic_load_relaxed(&sched.main_gone)) && sched_alive() == 0)
+    if (unlikely(atomic_load_relaxed(&sched.main_gone)) && sched_alive() == 0 &&
+        !atomic_load_acquire(&sched.outside))
         sched_fatal("no goroutines (main called runtime.Goexit) - deadlock!");
 }
 

@@ -90,6 +90,11 @@ void sched_release_run(enum run_hold hold)
         foreign_exit();
 }
 
+void sched_outside(int delta)
+{
+    atomic_add_acq_rel(&sched.outside, delta);
+}
+
 void foreign_shut(void)
 {
     atomic_fence_full(); /* [FOREIGN-2] */

@@ -255,6 +255,7 @@ struct sched {
     unsigned orphans;                  /* Ms of earlier runs that never left */
     struct p *spare_ps;                /* Ps that orphans have left behind */
     _Atomic(bool) main_gone;           /* main called weft_goexit */
+    _Atomic(int) outside;              /* see sched_outside */
     const struct sched_layout *layout; /* keeps debugger.c in programs linked with the archive */
 };
 

@@ -194,6 +194,10 @@ static inline uint32_t sched_p_number(void)
 struct weft_deferred;
 struct weft_deferred **sched_deferred(void);
 
+/* What may wake goroutines from outside the program, as a signal does: added (+) and gone (-). While there is
+ * some, goroutines that all wait are no deadlock. Any thread, any time. */
+void sched_outside(int delta);
+
 /* End this goroutine; its deferred calls have run. */
 _Noreturn void sched_exit(void);
 
