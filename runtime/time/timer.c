@@ -39,8 +39,9 @@ struct timer {
     struct depot_node free;  /* while it is free */
     _Atomic(uint64_t) state; /* generation << STATE_BITS | enum timer_state */
     struct timer *next;      /* in incoming */
-    int64_t when;
+    _Atomic(int64_t) when;
     timer_fire_fn fire;
+    void (*dropped)(void *arg); /* or NULL */
     void *arg;
     uint64_t token;
     struct timers *home;
@@ -54,7 +55,6 @@ struct timers {
     _Atomic(int64_t) armed;                /* likewise, cancelled ones included */
     _Alignas(CACHE_LINE) struct heap heap; /* and what follows: the holder of busy */
     struct slab_cache records_freed;
-    _Alignas(CACHE_LINE) struct slab_cache records; /* the holder of the P */
     struct sched_timer_slot *slot;
 };
 
@@ -67,14 +67,17 @@ SANITIZE_OWNER_DATA_BEGIN
 static struct timers *timers_here(void)
 {
     struct sched_timer_slot *slot = sched_timer_slot();
-    struct timers *ts = slot ? slot->heap : NULL;
-    if (likely(ts || !slot))
-        return ts;
-    ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
+    void *made = slot ? atomic_load_acquire(&slot->heap) : NULL;
+    if (likely(made || !slot))
+        return made;
+    struct timers *ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
     if (!ts)
         return NULL;
     ts->slot = slot;
-    return slot->heap = ts;
+    if (atomic_cas_acq_rel(&slot->heap, &made, ts))
+        return ts;
+    alloc_free(ts); /* a foreign thread was faster, or the holder of the P */
+    return made;
 }
 
 /* Never above at. */
@@ -92,16 +95,18 @@ static void incoming_push(struct timers *ts, struct timer *t)
         ;
 }
 
-int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, void *arg,
-              uint64_t token)
+int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
+                    void (*dropped)(void *arg), void *arg, uint64_t token)
 {
     struct timers *ts = timers_here();
-    struct timer *t = ts ? slab_get(&timer_class, &ts->records) : NULL;
+    struct slab_cache *records = sched_cache(SCHED_CACHE_TIMERS);
+    struct timer *t = ts && records ? slab_get(&timer_class, records) : NULL;
     if (!t)
         return -ENOMEM;
     uint64_t generation = (atomic_load_relaxed(&t->state) >> STATE_BITS) + 1;
-    t->when = deadline;
+    atomic_store_relaxed(&t->when, deadline);
     t->fire = fire;
+    t->dropped = dropped;
     t->arg = arg;
     t->token = token;
     t->home = ts;
@@ -114,6 +119,22 @@ int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, vo
     lower_earliest(ts->slot, deadline);
     sched_timer_armed();
     return 0;
+}
+
+int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, void *arg,
+              uint64_t token)
+{
+    return timer_arm_owned(out, deadline, fire, NULL, arg, token);
+}
+
+bool timer_is_armed(const struct timer_ticket *ticket, int64_t until)
+{
+    struct timer *t = ticket->timer;
+    uint64_t armed = ticket->generation << STATE_BITS | TIMER_ARMED;
+    if (!t || atomic_load_acquire(&t->state) != armed)
+        return false;
+    int64_t when = atomic_load_acquire(&t->when); /* the generation's, if that is still the same */
+    return when <= until && atomic_load_relaxed(&t->state) == armed;
 }
 
 static bool mostly_cancelled(struct timers *ts)
@@ -147,11 +168,15 @@ static void record_free(struct timers *ts, struct timer *t)
     slab_put(&timer_class, &ts->records_freed, t);
 }
 
-static void fire_or_free(struct timers *ts, struct timer *t)
+static bool claim(struct timer *t)
 {
     uint64_t armed = (atomic_load_relaxed(&t->state) & ~STATE_MASK) | TIMER_ARMED;
-    uint64_t firing = (armed & ~STATE_MASK) | TIMER_FIRING;
-    if (atomic_cas_acq_rel(&t->state, &armed, firing)) {
+    return atomic_cas_acq_rel(&t->state, &armed, (armed & ~STATE_MASK) | TIMER_FIRING);
+}
+
+static void fire_or_free(struct timers *ts, struct timer *t)
+{
+    if (claim(t)) {
         sched_timer_count(-1);
         t->fire(t->arg, t->token);
     }
@@ -170,14 +195,15 @@ static void take_incoming(struct timers *ts, int64_t now)
     while (oldest) {
         struct timer *t = oldest;
         oldest = t->next;
-        if (!heap_push(&ts->heap, t->when, t))
+        int64_t when = atomic_load_relaxed(&t->when);
+        if (!heap_push(&ts->heap, when, t))
             continue;
         /* No memory for the heap: it fires from here, or stays and is looked at again soon. */
-        if (t->when <= now) {
+        if (when <= now) {
             fire_or_free(ts, t);
         } else {
             incoming_push(ts, t);
-            lower_earliest(ts->slot, t->when);
+            lower_earliest(ts->slot, when);
         }
     }
 }
@@ -192,7 +218,7 @@ static int sweep_keep(struct timer *t, void *arg)
 
 static void run_due(struct p *p)
 {
-    struct timers *ts = sched_timer_slot_of(p)->heap;
+    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->heap);
     if (!ts || atomic_load_relaxed(&ts->busy) || atomic_swap_acq_rel(&ts->busy, 1))
         return;
     int64_t now = os_now();
@@ -207,21 +233,23 @@ static void run_due(struct p *p)
 }
 
 /* All Ms have left. */
-static int drop_one(struct timer *t, void *arg)
+static int drop_one(struct timer *t, void *ts)
 {
-    record_free(arg, t);
+    if (claim(t) && t->dropped)
+        t->dropped(t->arg);
+    record_free(ts, t);
     return 0;
 }
 
 static void drop_all(struct p *p)
 {
-    struct timers *ts = sched_timer_slot_of(p)->heap;
+    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->heap);
     if (!ts)
         return;
     struct timer *t = atomic_swap_acq_rel(&ts->incoming, NULL);
     while (t) {
         struct timer *next = t->next;
-        record_free(ts, t);
+        drop_one(t, ts);
         t = next;
     }
     heap_filter(&ts->heap, drop_one, ts);
@@ -235,6 +263,7 @@ __attribute__((constructor)) static void install(void)
 {
     static const struct sched_timer_ops ops = {.run_due = run_due, .drop_all = drop_all};
     sched_set_timer_ops(&ops);
+    sched_set_cache_class(SCHED_CACHE_TIMERS, &timer_class);
 }
 
 SANITIZE_OWNER_DATA_END
