@@ -287,6 +287,12 @@ struct sched_timer_slot *sched_timer_slot_of(struct p *p)
     return &p->timer;
 }
 
+bool sched_timer_is_here(const struct sched_timer_slot *slot)
+{
+    struct p *p = p_self();
+    return p && slot == &p->timer;
+}
+
 void sched_timer_armed(void)
 {
     struct p *p = p_self();

@@ -204,7 +204,7 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops);
 
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
-    _Atomic(void *) heap;      /* the time room's */
+    _Atomic(void *) timers;    /* the time room's */
     _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
 };
 
@@ -212,6 +212,9 @@ struct sched_timer_slot {
  * across a park. */
 struct sched_timer_slot *sched_timer_slot(void);
 struct sched_timer_slot *sched_timer_slot_of(struct p *p);
+
+/* Whether it is that of the P that the caller holds. */
+bool sched_timer_is_here(const struct sched_timer_slot *slot);
 
 /* A timer nearer than before was armed by the caller: see to it that somebody watches it. */
 void sched_timer_armed(void);
