@@ -19,7 +19,9 @@
  * both are in the wheel. A look comes after GONE_MAX at the latest, as then earliest is made due: timeouts that
  * never come cost no memory for long.
  *
- * earliest may be too early, after a cancel: then a look finds nothing and puts it right.
+ * earliest may be too early, after a cancel: then a look finds nothing and puts it right. A look fires FIRE_MAX at most, so
+ * that what was woken runs before the next are: a million timers that are due at once neither fill the queue nor
+ * hold up the M. What is left stays due.
  *
  * Cost: arm 2 RMWs, cancel 2, fire 1; those left for a look 1 more. Rejected: a lock per P as Go has (a preempted holder
  * stops every arm and cancel); leaving the cancelled in the wheel until due or swept (a server's timeouts are all
@@ -38,8 +40,10 @@
 #define STATE_MASK UINT64_C(3)
 #ifdef WEFT_TEST_BUILD
 #define GONE_MAX 3
+#define FIRE_MAX 3
 #else
 #define GONE_MAX 64
+#define FIRE_MAX 64 /* a look comes every SLOW_PICK_EVERY picks, about as many */
 #endif
 
 enum timer_state { TIMER_FREE, TIMER_ARMED, TIMER_FIRING, TIMER_CANCELLED };
@@ -274,7 +278,7 @@ static void run_due(struct p *p)
     struct wheel_entry *e;
     atomic_swap_acq_rel(&ts->slot->earliest, OS_FOREVER);
     catch_up(ts, records);
-    while ((e = wheel_expire(&ts->wheel, now))) {
+    for (int fired = 0; fired < FIRE_MAX && (e = wheel_expire(&ts->wheel, now)); fired++) {
         struct timer *t = timer_of(e);
         if (!claim(t))
             continue; /* cancelled: it will be in gone */
