@@ -17,7 +17,7 @@
  * Timers are type-stable: an alarm that fires late finds one that is used again, or free (it is stopped, nobody waits), and
  * settles that. Those of a run that has ended are dead: stopped for ever.
  *
- * Cost: making, stopping, resetting: 1 CAS of two words and 1 fence; waiting: an arming, and 1 more such CAS.
+ * Cost: stopping, resetting: 1 CAS of two words; waiting: an arming, and 1 more such CAS.
  * Rejected: a buffer of one that the timer fills (stopping must then empty it, a race with each receiver);
  * a deadline of each receiver (all are woken for one tick, and the same one always gets it). */
 #include "runtime/chan/timed.h"
@@ -30,7 +30,6 @@
 #include "arch/os.h"
 #include "arch/sanitize.h"
 #include "runtime/chan/wait.h"
-#include "runtime/time/func.h"
 #include "runtime/time/time.h"
 
 struct timed {
@@ -182,7 +181,9 @@ static int64_t alarm_wanted(struct timed *t)
 
 static void alarm_set(struct timed *t, int64_t at)
 {
-    struct timer_ticket armed = timer_cell_read(&t->alarm);
+    struct timer_ticket armed = {NULL, 0};
+    if (atomic_load_acquire(&t->alarm.lo))
+        armed = timer_cell_read(&t->alarm);
     if (at == WEFT_FOREVER) {
         if (armed.timer)
             timer_cancel(&armed);
@@ -247,8 +248,12 @@ void timed_free(struct weft_chan *ch)
     while ((state & CHAN_EITHER) &&
            !atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state)))
         ;
-    set(t, TIMED_STOPPED, 0);
-    timed_settle(ch);
+    atomic_store_release(&t->due.lo,
+                         TIMED_STOPPED); /* nobody waits, so no alarm takes it meanwhile */
+    if (atomic_load_acquire(&t->alarm.lo)) {
+        timed_settle(ch);
+        timer_cell_swap(&t->alarm, (struct timer_ticket){NULL, 0});
+    }
     free_timed(t);
 }
 
@@ -261,7 +266,8 @@ static struct timed *timed_make(int64_t ns, int64_t period)
         return NULL;
     atomic_store_relaxed(&t->chan.refs, 1);
     atomic_store_relaxed(&t->run, sched_run_number());
-    set(t, time_after(ns), period);
+    atomic_store_relaxed(&t->due.hi, (uint64_t)period);
+    atomic_store_release(&t->due.lo, (uint64_t)time_after(ns));
     return t;
 }
 

@@ -8,9 +8,8 @@
  *
  * References: one of the program's, one a timer that is armed; the timer's goes when it is cancelled, has fired, or
  * the run ends. Cost: 1 allocation; a stop 1 CAS, a reset an arming and 2 more. */
-#include "runtime/time/func.h"
-
 #include <errno.h>
+#include <weft/time.h>
 
 #include "alloc/alloc.h"
 #include "arch/os.h"

@@ -5,7 +5,6 @@
 
 #include "arch/os.h"
 #include "runtime/sched/sched.h"
-#include "runtime/time/func.h"
 #include "runtime/time/time.h"
 
 int64_t weft_now(void)
