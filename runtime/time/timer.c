@@ -201,7 +201,7 @@ int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fi
     out->generation = generation;
     atomic_store_release(&t->state, generation << STATE_BITS | TIMER_ARMED);
     sched_timer_count(1);
-    if (likely(wheel_try(ts))) {
+    if (likely(sched_timer_is_here(ts->slot) && wheel_try(ts))) {
         wheel_add(&ts->wheel, &t->entry);
         wheel_release(ts);
     } else {

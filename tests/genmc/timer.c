@@ -5,7 +5,7 @@
  *
  * options: -disable-ipr -disable-sr
  * edit: runtime/time/wheel.h | s/WHEEL_LEVELS 9/WHEEL_LEVELS 1/; s/WHEEL_SLOT_BITS 6/WHEEL_SLOT_BITS 0/
- * bug: a timer is announced before it is there | runtime/time/timer.c | /^int timer_arm/,/^}/{s/^    if (likely(wheel_try(ts))) {/    lower_earliest(ts->slot, deadline);\n&/; s/^    if (lower_earliest(ts->slot, deadline))//}
+ * bug: a timer is announced before it is there | runtime/time/timer.c | /^int timer_arm/,/^}/{s/^    if (likely(sched_timer_is_here(ts->slot) .. wheel_try(ts))) {/    lower_earliest(ts->slot, deadline);\n&/; s/^    if (lower_earliest(ts->slot, deadline))//}
  * bug: the earliest is reset after what came in was taken | runtime/time/timer.c | /^static void run_due/,/^}/{/^    atomic_swap_acq_rel/d; s/^    catch_up(ts, records);/& atomic_swap_acq_rel(\&ts->slot->earliest, OS_FOREVER);/}
  * bug: two may be at the wheel at once | runtime/time/timer.c | s/!atomic_swap_acq_rel(&ts->busy, 1)/(atomic_store_release(\&ts->busy, 1), 1)/
  * bug: the wheel is let go without a word | runtime/time/timer.c | s/atomic_store_release(&ts->busy, 0)/atomic_store_relaxed(\&ts->busy, 0)/
