@@ -151,6 +151,7 @@ static void take_until_closed(void *arg)
     while (ok) {
         int chosen = WEFT_SELECT(WEFT_RECV(ticks, &value), WEFT_RECV_OK(done, NULL, &ok));
         atomic_fetch_add(&ticked, chosen == 0);
+        weft_yield(); /* where this takes longer than a period it would never wait */
     }
     weft_waitgroup_done(&workers);
 }
@@ -162,6 +163,7 @@ static void waits_for_tick(void *arg)
         int64_t value;
         CHECK(weft_chan_recv(ticks, &value));
         atomic_fetch_add(&ticked, 1);
+        weft_yield();
     }
     (void)arg;
     weft_waitgroup_done(&workers);
