@@ -21,6 +21,7 @@ int main(int argc, char **argv)
     add_pool_rows();
     add_parked_rows();
     add_sleep_rows();
+    add_timer_rows();
     add_process_rows();
     return bench_main(argc, argv);
 }

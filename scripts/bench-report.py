@@ -77,6 +77,16 @@ KNOWN_ROWS = (
     Row("sleep_1us", figures=LATENCY),
     Row("sleep_50us", figures=LATENCY),
     Row("sleep_1ms", headline=True, figures=LATENCY),
+    Row("ticker_jitter", figures=LATENCY),
+    Row(
+        "timers_1m",
+        runs_max=3,
+        figures=(
+            Figure("arm_ns_each", "arm"),
+            Figure("stop_ns_each", "stop"),
+            Figure("fire_ns_each", "fire"),
+        ),
+    ),
     Row("run_empty", headline=True),
     Row("hello", headline=True),
     Row("fib_chan_20", figures=(Figure("total_ns"),)),

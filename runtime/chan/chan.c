@@ -5,6 +5,7 @@
 
 #include "alloc/alloc.h"
 #include "runtime/chan/ring.h"
+#include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -116,6 +117,10 @@ static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
         forget(waiter_by_name(chan_aux(state)));
     while ((w = waitlist_pop(&ch->receivers)) || (w = waitlist_pop(&ch->senders)))
         forget(w);
+    if (ch->form == FORM_TIMER) {
+        timed_free(ch);
+        return;
+    }
     if (ch->nodes)
         nodes_fini(ch->nodes);
     alloc_free(ch);
@@ -141,6 +146,8 @@ void weft_chan_close(weft_chan *ch)
 {
     if (!ch)
         weft_panic("close of nil channel");
+    if (ch->form == FORM_TIMER)
+        weft_panic("close of timer channel");
     uint64_t state = atomic_load_acquire(&ch->state);
     do {
         if (state & CHAN_CLOSED)

@@ -41,6 +41,7 @@ enum chan_form {
     FORM_COUNT, /* they have no size: only their number */
     FORM_WORD,  /* in the cell, up to 8 bytes */
     FORM_NODE,  /* in a node, which the cell names */
+    FORM_TIMER, /* not at all: what a timer gives when it is due (timed.c) */
 };
 
 struct weft_chan {

@@ -7,6 +7,7 @@
 
 #include "arch/os.h"
 #include "runtime/chan/ring.h"
+#include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -36,6 +37,7 @@ wait_in_line(struct weft_chan *ch, uint64_t state, uint64_t kind, void *elem)
     waiter_extra(w)->token = chan_wait_begin(w, 0);
     if (chan_publish_in_list(ch, state, w, kind, false) ||
         !chan_wait_end(w, waiter_extra(w)->token)) {
+        timed_waits(ch);
         waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV);
         enum chan_outcome outcome = w->result;
         waiter_put(w);
@@ -57,6 +59,7 @@ static inline enum chan_outcome wait_for_partner(struct weft_chan *ch, uint64_t 
     uint64_t waited = chan_word_state(state, w, kind);
     if (!atomic_cas_acq_rel(&ch->state, &state, waited))
         return OUTCOME_RETRY;
+    timed_waits(ch);
     waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV);
     return w->result;
 }

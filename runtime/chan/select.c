@@ -17,6 +17,7 @@
 #include <weft/time.h>
 
 #include "arch/os.h"
+#include "runtime/chan/timed.h"
 
 #define CASES_MAX 65536
 
@@ -94,17 +95,33 @@ static inline uint32_t look(struct select *s)
         }
         uint64_t state = atomic_load_acquire(&c->chan->state);
         c->priv[PRIV_STATE] = state;
-        if (can_go_ahead(c, state))
+        bool can = can_go_ahead(c, state);
+        if (unlikely(c->chan->form == FORM_TIMER) && c->op == WEFT_OP_RECV) {
+            c->priv[PRIV_WHEN] = (uint64_t)timed_when(c->chan);
+            can = timed_is_due((int64_t)c->priv[PRIV_WHEN]);
+        }
+        if (can)
             s->cases[ready++].priv[PRIV_READY] = i;
     }
     return ready;
+}
+
+/* It is due now, or has been set anew. */
+static __attribute__((noinline)) bool timer_has_moved(const weft_case *c)
+{
+    int64_t when = timed_when(c->chan);
+    return when != (int64_t)c->priv[PRIV_WHEN] || timed_is_due(when);
 }
 
 static inline bool none_has_moved(const struct select *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         const weft_case *c = &s->cases[i];
-        if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
+        if (!select_has_channel(c))
+            continue;
+        if (atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
+            return false;
+        if (unlikely(c->chan->form == FORM_TIMER) && timer_has_moved(c))
             return false;
     }
     return true;

@@ -8,7 +8,7 @@
 #include "runtime/chan/wait.h"
 
 /* weft_case.priv, during the call. */
-enum { PRIV_RECORD, PRIV_READY, PRIV_STATE };
+enum { PRIV_RECORD, PRIV_READY, PRIV_STATE, PRIV_WHEN };
 
 #define NO_CASE (-1)
 

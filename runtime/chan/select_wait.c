@@ -23,6 +23,7 @@
 
 #include "arch/os.h"
 #include "runtime/chan/select.h"
+#include "runtime/chan/timed.h"
 #include "runtime/time/time.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -154,6 +155,7 @@ static bool register_in_word(weft_case *c, uint64_t state, struct waiter *w, uin
     if (!chan_publish_in_word(c->chan, state, w, kind))
         return false;
     w->result = PLACE_WORD;
+    timed_waits(c->chan);
     return true;
 }
 
@@ -178,8 +180,10 @@ static __attribute__((noinline)) bool register_slow(struct waiting *wait, uint32
             continue;
         }
         w->result = kind == CHAN_SEND ? PLACE_SENDERS : PLACE_RECEIVERS;
-        if (chan_publish_in_list(c->chan, state, w, kind, linked))
+        if (chan_publish_in_list(c->chan, state, w, kind, linked)) {
+            timed_waits(c->chan);
             return false;
+        }
         linked = true;
     }
 }

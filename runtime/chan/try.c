@@ -24,7 +24,10 @@
  * Rejected: reserving by the state word and publishing in the cell, with poisoning (the value's own word is then
  * written by a sender that was stopped, when the cell already is another's: it must be one CAS with its
  * position); one word of 16 bytes for state or cells (9 ns a CAS against 4; used for what doesn't fit 32 bits). */
+#include <weft/defer.h>
+
 #include "runtime/chan/ring.h"
+#include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -144,6 +147,8 @@ enum chan_result chan_put(struct weft_chan *ch, const void *elem, struct selecti
                           uint64_t *state)
 {
     struct entry e = {.elem = elem};
+    if (unlikely(ch->form == FORM_TIMER))
+        weft_panic("send on timer channel");
     for (;;) {
         uint64_t s = atomic_load_acquire(&ch->state);
         if (s & CHAN_CLOSED) {
@@ -305,7 +310,7 @@ enum chan_result chan_get(struct weft_chan *ch, void *out, struct selecting *me,
             return CHAN_IS_CLOSED;
         } else {
             *state = s;
-            return CHAN_BLOCKED;
+            return unlikely(ch->form == FORM_TIMER) ? timed_get(ch, out) : CHAN_BLOCKED;
         }
     }
 }

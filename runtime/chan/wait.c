@@ -2,6 +2,8 @@
  * wait.c - registering waiters on a channel, taking and claiming them. The protocol is in wait.h. */
 #include "runtime/chan/wait.h"
 
+#include "runtime/chan/timed.h"
+
 #define HOLDERS_ABANDONED                                                                          \
     (UINT32_C(1) << 30) /* and more: the own waiter of a goroutine that is gone */
 
@@ -197,6 +199,7 @@ void chan_withdraw(struct waiter *w)
         waiter_put(w);
     else
         waiter_drop(w);
+    timed_left(ch);
 }
 
 void chan_unlink_abandoned(void *object)

@@ -28,6 +28,9 @@ bool waitlist_leave(struct waitlist *l, struct waiter *w, waitlist_over over);
 /* Let go of all that are over. */
 void waitlist_sweep(struct waitlist *l, waitlist_over over);
 
+/* Let go of those that are over, up to the first that isn't. */
+void waitlist_trim(struct waitlist *l, waitlist_over over);
+
 /* Whether w, pushed by the caller, is still in its list. */
 bool waitlist_has(struct waiter *w);
 

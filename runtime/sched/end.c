@@ -88,6 +88,8 @@ static void bury_orphan(struct m *m, struct grave *grave)
         g_free_to(&grave->gs, g);
     }
     if (m->orphan_p) {
+        if (sched.timer_ops.drop_all)
+            sched.timer_ops.drop_all(m->orphan_p);
         m->orphan_p->next_spare = sched.spare_ps;
         sched.spare_ps = m->orphan_p;
     }

@@ -18,7 +18,7 @@ SANITIZE_OWNER_DATA_BEGIN
 struct foreign {
     struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
-    struct slab_cache gs, waiters;
+    struct slab_cache gs, waiters, caches[SCHED_CACHES];
     struct weft_deferred *deferred;
     struct locals *locals;
 };
@@ -34,6 +34,7 @@ static void foreign_release(void *record)
     tls_foreign = NULL;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
     waiters_flush(&f->waiters);
+    caches_flush(f->caches);
     f->free.count = 1;
     depot_push(&records, &f->free);
 }
@@ -131,6 +132,12 @@ struct slab_cache *foreign_waiters(void)
 {
     struct foreign *f = foreign_self();
     return f ? &f->waiters : NULL;
+}
+
+struct slab_cache *foreign_cache(enum sched_cache which)
+{
+    struct foreign *f = foreign_self();
+    return f ? &f->caches[which] : NULL;
 }
 
 struct locals *foreign_locals(void)

@@ -150,6 +150,22 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
     return 0;
 }
 
+int sched_go_in_order(weft_fn fn, void *arg)
+{
+    struct p *p = p_here();
+    struct g *g = g_new_here(p, fn, arg);
+    if (!g)
+        return -ENOMEM;
+    sanitize_release(g);
+    counter_add(&p->started, 1);
+    runq_push_tail(p, g);
+    if (!p_is_solo(p)) {
+        atomic_fence_full(); /* [WAKE-1] */
+        wake_check(p);
+    }
+    return 0;
+}
+
 int weft_go_copy(weft_fn fn, const void *arg, size_t n)
 {
     struct p *p;

@@ -115,6 +115,7 @@ struct p {
     uint64_t id_next, id_end;
     struct slab_cache gs, waiters;
     struct stack_cache stacks;
+    struct slab_cache caches[SCHED_CACHES]; /* the rooms above have */
 
     /* Counters: written by the holder, read by weft_stats_read. */
     _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
@@ -236,6 +237,8 @@ struct sched {
     _Atomic(int64_t) start_retry;  /* no thread was to be had: not again before this */
     _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
     _Atomic(uint64_t) foreign_started, foreign_unparks;
+    _Atomic(int64_t) foreign_timers;
+    _Atomic(uint64_t) run_number;  /* moves at the beginning and at the end of a run */
     _Atomic(uint64_t) other_wakes; /* by no P */
     _Atomic(struct m *) ms[THREADS_MAX];
 
@@ -248,6 +251,7 @@ struct sched {
     bool spin_allowed;
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
     struct slab_class g_class;
+    struct slab_class *cache_classes[SCHED_CACHES];
     struct stack_class stack_class;
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
@@ -410,6 +414,7 @@ void faults_release(void); /* the handlers are again as the program had them */
 /* run.c */
 struct p *p_new(unsigned index);
 void p_reset(struct p *p);
+void caches_flush(struct slab_cache caches[SCHED_CACHES]); /* to where others find them */
 void sched_may_spin(unsigned procs);
 int procs_outside_runs(int n);
 void set_stack_bytes(size_t bytes); /* the default size; cached stacks of another one go */
@@ -472,6 +477,7 @@ void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
 struct weft_deferred **foreign_deferred(void);
 struct slab_cache *foreign_waiters(void);
+struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */
 

@@ -29,6 +29,7 @@ static void empty(struct p *p)
         injection_push(g);
     magazine_flush(&p->gs.free, &sched.g_class.depot);
     waiters_flush(&p->waiters);
+    caches_flush(p->caches);
     stacks_flush(&sched.stack_class, &p->stacks);
     atomic_fence_full(); /* [WAKE-1] */
     if (some)

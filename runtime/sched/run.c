@@ -182,6 +182,7 @@ static int set_up(const weft_config *config)
     atomic_store_relaxed(&sched.injected, NULL);
     atomic_store_relaxed(&sched.ids, 0);
     atomic_store_relaxed(&sched.foreign_started, 0);
+    atomic_store_relaxed(&sched.foreign_timers, 0);
     atomic_store_relaxed(&sched.foreign_unparks, 0);
     atomic_store_relaxed(&sched.other_wakes, 0);
     atomic_store_relaxed(&sched.threads, 0);
@@ -219,6 +220,7 @@ static int run(weft_fn fn, void *arg)
     faults_catch();
     if (!rc) {
         sysmon_reset();
+        atomic_add_relaxed(&sched.run_number, 1);
         atomic_store_release(&sched.state, RUN_ON);
         rc = m_start(p, false, NULL);
     }
@@ -230,6 +232,7 @@ static int run(weft_fn fn, void *arg)
     }
     foreign_shut();
     int left = join_ms();
+    atomic_add_relaxed(&sched.run_number, 1);
     sanitize_acquire(&sched.main_stack);
     take_down();
     faults_release();
@@ -276,6 +279,8 @@ static struct p *p_self(void)
 struct sched_timer_slot *sched_timer_slot(void)
 {
     struct p *p = p_self();
+    for (unsigned i = 0, made = ps_made(); !p && i < made; i++)
+        p = sched.ps[i];
     return p ? &p->timer : NULL;
 }
 
@@ -284,17 +289,50 @@ struct sched_timer_slot *sched_timer_slot_of(struct p *p)
     return &p->timer;
 }
 
+bool sched_timer_is_here(const struct sched_timer_slot *slot)
+{
+    struct p *p = p_self();
+    return p && slot == &p->timer;
+}
+
 void sched_timer_armed(void)
 {
     struct p *p = p_self();
-    p_look_soon(p);
+    if (likely(p))
+        p_look_soon(p);
+    else
+        watcher_ensure(NULL);
 }
 
 void sched_timer_count(int delta)
 {
     struct p *p = p_self();
-    if (p)
+    if (likely(p))
         counter_add(&p->timers, delta);
+    else
+        atomic_add_relaxed(&sched.foreign_timers, delta);
+}
+
+uint64_t sched_run_number(void)
+{
+    return atomic_load_relaxed(&sched.run_number);
+}
+
+void sched_set_cache_class(enum sched_cache which, struct slab_class *class)
+{
+    sched.cache_classes[which] = class;
+}
+
+void caches_flush(struct slab_cache caches[SCHED_CACHES])
+{
+    for (int i = 0; i < SCHED_CACHES; i++)
+        magazine_flush(&caches[i].free, &sched.cache_classes[i]->depot);
+}
+
+struct slab_cache *sched_cache(enum sched_cache which)
+{
+    struct p *p = p_self();
+    return likely(p) ? &p->caches[which] : foreign_cache(which);
 }
 
 SANITIZE_OWNER_DATA_END

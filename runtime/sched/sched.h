@@ -78,6 +78,22 @@ struct waiter_extra {
     _Atomic(uint32_t) life;
 };
 
+/* Caches of objects of the rooms above, one each in every P and foreign thread. */
+struct slab_class;
+struct slab_cache;
+enum sched_cache { SCHED_CACHE_TIMERS, SCHED_CACHE_TIMED, SCHED_CACHES };
+void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
+
+/* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
+struct slab_cache *sched_cache(enum sched_cache which);
+
+/* Which run is on, or the number of none: no two runs have the same. */
+uint64_t sched_run_number(void);
+
+/* Start a goroutine, behind those that can run: for those who start several that shall run in that order, and
+ * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
+int sched_go_in_order(weft_fn fn, void *arg);
+
 /* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
  * processor of the run holds it anyway. */
 enum run_hold { RUN_GONE, RUN_OURS, RUN_HELD };
@@ -228,15 +244,19 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops);
 
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
-    void *heap;                /* the time room's */
+    _Atomic(void *) timers;    /* the time room's */
     _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
 };
 
-/* The slot of the P that the caller holds; NULL on a foreign thread. Not across a park. */
+/* The slot of the P that the caller holds; on a foreign thread, which holds the run, that of some P. Not
+ * across a park. */
 struct sched_timer_slot *sched_timer_slot(void);
 struct sched_timer_slot *sched_timer_slot_of(struct p *p);
 
-/* A timer nearer than before was armed here: see to it that somebody watches it. */
+/* Whether it is that of the P that the caller holds. */
+bool sched_timer_is_here(const struct sched_timer_slot *slot);
+
+/* A timer nearer than before was armed by the caller: see to it that somebody watches it. */
 void sched_timer_armed(void);
 
 /* Count timers armed (+) and gone (-), for weft_stats. */

@@ -70,7 +70,7 @@ void weft_stats_read(weft_stats *out)
     out->in_blocking = in_blocking();
     out->threads = atomic_load_acquire(&sched.threads);
     out->procs = atomic_load_relaxed(&sched.procs);
-    int64_t timers = 0;
+    int64_t timers = atomic_load_relaxed(&sched.foreign_timers);
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p)

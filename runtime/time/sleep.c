@@ -37,11 +37,17 @@ void weft_sleep_until(int64_t deadline)
         weft_yield();
 }
 
+int64_t time_after(int64_t ns)
+{
+    int64_t now = os_now();
+    return ns <= 0 ? now : ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+}
+
 void weft_sleep(int64_t ns)
 {
     if (ns <= 0)
         return;
-    int64_t now = os_now(), deadline = ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+    int64_t deadline = time_after(ns);
     if (deadline <= os_now())
         weft_yield(); /* over already: who sleeps in a loop gives way all the same */
     else

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/atomic.h"
+
 struct timer;
 
 struct timer_ticket {
@@ -19,11 +21,65 @@ struct timer_ticket {
 /* Runs on the scheduler's stack of some M that holds a P: must not park, must be short. */
 typedef void (*timer_fire_fn)(void *arg, uint64_t token);
 
-/* Call fire(arg, token) at the deadline, at the earliest. Only on a goroutine. 0 or -ENOMEM. */
+/* Call fire(arg, token) at the deadline, at the earliest. On a goroutine, or where the run is held
+ * (sched_hold_run). 0 or -ENOMEM. */
 int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, void *arg,
               uint64_t token);
 
+/* The same; dropped(arg) is called if the run ends before it fires. */
+int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
+                    void (*dropped)(void *arg), void *arg, uint64_t token);
+
+/* Whether it is armed for that time or an earlier one, and isn't firing yet. */
+bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
+
 /* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
+
+SANITIZE_OWNER_DATA_BEGIN
+
+/* A ticket that several threads replace. Its two words are read by a CAS: halves of two tickets could be another's
+ * timer. */
+static inline struct timer_ticket timer_cell_swap(struct atomic_pair *cell,
+                                                  struct timer_ticket ticket)
+{
+    uint64_t timer, generation;
+    do {
+        timer = atomic_load_acquire(&cell->lo);
+        generation = atomic_load_acquire(&cell->hi);
+    } while (!atomic_cas_pair(cell, timer, generation, (uintptr_t)ticket.timer, ticket.generation));
+    return (struct timer_ticket){.timer = (struct timer *)(uintptr_t)timer,
+                                 .generation = generation};
+}
+
+static inline struct timer_ticket timer_cell_read(struct atomic_pair *cell)
+{
+    uint64_t timer, generation;
+    do {
+        timer = atomic_load_acquire(&cell->lo);
+        generation = atomic_load_acquire(&cell->hi);
+    } while (!atomic_cas_pair(cell, timer, generation, timer, generation));
+    return (struct timer_ticket){.timer = (struct timer *)(uintptr_t)timer,
+                                 .generation = generation};
+}
+
+SANITIZE_OWNER_DATA_END
+
+/* ---- weft_timer ---- */
+
+/* Begins one from weft_after_func, or lies in the channel room's timer with a channel. */
+struct weft_timer {
+    bool is_func;
+};
+
+/* Of one from weft_after_func, in a run that is held and the timer's: what the public calls give. */
+bool func_timer_stop(struct weft_timer *timer);
+bool func_timer_reset(struct weft_timer *timer, int64_t ns);
+
+uint64_t func_timer_run(struct weft_timer *timer); /* its run's number */
+void func_timer_unref(struct weft_timer *timer);
+
+/* weft_now() + ns, or weft_now() if ns is negative, WEFT_FOREVER if that is later. */
+int64_t time_after(int64_t ns);
 
 #endif

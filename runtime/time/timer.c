@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
- * timer.c - the timers of a P: a heap that one thread at a time may work on, and nobody waits for.
+ * timer.c - the timers of a P: a wheel that one thread at a time may work on, and nobody waits for.
  *
  *   FREE --arm--> ARMED --due, taken by a CAS--> FIRING --fire returned--> FREE
- *                   '------cancel, by a CAS---> CANCELLED --out of the heap--> FREE
+ *                   '------cancel, by a CAS---> CANCELLED --out of the wheel--> FREE
  * The state word carries a generation, so a cancel that comes late finds another generation and fails.
- * Owner: ARMED the heap (or `incoming`); FIRING the M that runs it; CANCELLED the heap.
+ * Owner: ARMED the wheel (or `incoming`); FIRING the M that runs it; CANCELLED who cancelled it, or `gone`.
  *
- * Arming pushes onto `incoming` (a CAS) and lowers `earliest` (a CAS); any M that finds earliest due
- * tries `busy`, and whoever has it moves what came in to the heap and fires what is due. Who doesn't
- * get `busy` goes on: the holder is at it. No timer is missed: the holder sets earliest to "none"
- * first, takes `incoming` then, and lowers earliest to the heap's first at the end. An arm that comes
- * before the taking is in the heap; one after it lowers earliest itself, and nothing raises it again
- * until the next holder.
+ * `busy` is tried, never waited for. Who holds the P and gets it adds or removes in the wheel itself. Who doesn't get it,
+ * or cancels a timer of another P, leaves the timer in `incoming` or `gone`, a CAS each, for the next look.
  *
- * Cancelled timers stay in the heap until due, but when they are more than half of it, the holder
- * sweeps: a timeout that never comes costs no memory for long. The next holder comes soon: a cancel
- * that tips the balance makes `earliest` due.
+ * A look: any M that finds `earliest` due tries `busy`, sees to what was left, and fires what is due. If somebody has
+ * it, he may be arming only: then earliest stays due, and the next look comes to it. No timer is missed: a look sets
+ * earliest to "none" first, takes `incoming` then, and lowers earliest to the wheel's soonest at the end. An arm that
+ * comes before the taking is in the wheel; one after it lowers earliest itself, and nothing raises it again until the
+ * next look.
  *
- * Cost: arm 2 RMWs, cancel 2, fire 1. Rejected: a lock per P as Go has (a preempted holder stops
- * every arm and cancel). */
+ * What a cancel left in `gone` was in `incoming` or the wheel before, so a look takes gone first and sees to it last, when
+ * both are in the wheel. A look comes after GONE_MAX at the latest, as then earliest is made due: timeouts that
+ * never come cost no memory for long.
+ *
+ * earliest may be too early, after a cancel: then a look finds nothing and puts it right. A look fires FIRE_MAX at most, so
+ * that what was woken runs before the next are: a million timers that are due at once neither fill the queue nor
+ * hold up the M. What is left stays due.
+ *
+ * Cost: arm 2 RMWs, cancel 2, fire 1; those left for a look 1 more. Rejected: a lock per P as Go has (a preempted holder
+ * stops every arm and cancel); leaving the cancelled in the wheel until due or swept (a server's timeouts are all
+ * cancelled, and a sweep is a pass over memory). */
 #include <errno.h>
 
 #include "alloc/alloc.h"
@@ -26,36 +33,42 @@
 #include "arch/os.h"
 #include "arch/sanitize.h"
 #include "runtime/sched/sched.h"
-#include "runtime/time/heap.h"
 #include "runtime/time/time.h"
+#include "runtime/time/wheel.h"
 
 #define STATE_BITS 2
 #define STATE_MASK UINT64_C(3)
-#define SWEEP_MIN 64
+#ifdef WEFT_TEST_BUILD
+#define GONE_MAX 3
+#define FIRE_MAX 3
+#else
+#define GONE_MAX 64
+#define FIRE_MAX 64 /* a look comes every SLOW_PICK_EVERY picks, about as many */
+#endif
 
 enum timer_state { TIMER_FREE, TIMER_ARMED, TIMER_FIRING, TIMER_CANCELLED };
 
 struct timer {
     struct depot_node free;  /* while it is free */
     _Atomic(uint64_t) state; /* generation << STATE_BITS | enum timer_state */
-    struct timer *next;      /* in incoming */
-    int64_t when;
+    struct wheel_entry entry;
+    struct timer *gone; /* the next in that list */
     timer_fire_fn fire;
+    void (*dropped)(void *arg); /* or NULL */
     void *arg;
     uint64_t token;
-    struct timers *home;
+    _Atomic(struct timers *) home;
 };
 
 /* Of one P; made with its first timer, kept. */
 struct timers {
-    _Alignas(CACHE_LINE) _Atomic(struct timer *) incoming; /* newest first */
-    _Atomic(uint32_t) busy;
-    _Atomic(int64_t) cancelled;            /* in heap or incoming */
-    _Atomic(int64_t) armed;                /* likewise, cancelled ones included */
-    _Alignas(CACHE_LINE) struct heap heap; /* and what follows: the holder of busy */
-    struct slab_cache records_freed;
-    _Alignas(CACHE_LINE) struct slab_cache records; /* the holder of the P */
+    _Alignas(CACHE_LINE) _Atomic(uint32_t) busy;
+    struct slab_cache records_freed; /* where no P is held */
     struct sched_timer_slot *slot;
+    _Alignas(CACHE_LINE) _Atomic(struct wheel_entry *) incoming; /* newest first, as is gone */
+    _Atomic(struct timer *) gone;
+    _Atomic(int64_t) gone_n;
+    _Alignas(CACHE_LINE) struct wheel wheel; /* the holder of busy */
 };
 
 static struct slab_class timer_class = {
@@ -67,167 +80,230 @@ SANITIZE_OWNER_DATA_BEGIN
 static struct timers *timers_here(void)
 {
     struct sched_timer_slot *slot = sched_timer_slot();
-    struct timers *ts = slot ? slot->heap : NULL;
-    if (likely(ts || !slot))
-        return ts;
-    ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
+    void *made = slot ? atomic_load_acquire(&slot->timers) : NULL;
+    if (likely(made || !slot))
+        return made;
+    struct timers *ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
     if (!ts)
         return NULL;
     ts->slot = slot;
-    return slot->heap = ts;
+    if (atomic_cas_acq_rel(&slot->timers, &made, ts))
+        return ts;
+    alloc_free(ts); /* a foreign thread was faster, or the holder of the P */
+    return made;
 }
 
-/* Never above at. */
-static void lower_earliest(struct sched_timer_slot *slot, int64_t at)
+/* Never above at. Whether it was. */
+static bool lower_earliest(struct sched_timer_slot *slot, int64_t at)
 {
     int64_t earliest = atomic_load_relaxed(&slot->earliest);
-    while (at < earliest && !atomic_cas_acq_rel(&slot->earliest, &earliest, at))
+    while (at < earliest)
+        if (atomic_cas_acq_rel(&slot->earliest, &earliest, at))
+            return true;
+    return false;
+}
+
+/* ---- the wheel, and what is left for its next holder ---- */
+
+static inline bool wheel_try(struct timers *ts)
+{
+    return !atomic_load_relaxed(&ts->busy) && !atomic_swap_acq_rel(&ts->busy, 1);
+}
+
+static inline void wheel_release(struct timers *ts)
+{
+    atomic_store_release(&ts->busy, 0);
+}
+
+static struct timer *timer_of(struct wheel_entry *e)
+{
+    return container_of(e, struct timer, entry);
+}
+
+static void incoming_push(struct timers *ts, struct wheel_entry *e)
+{
+    e->next = atomic_load_relaxed(&ts->incoming);
+    while (!atomic_cas_acq_rel(&ts->incoming, &e->next, e))
         ;
 }
 
-static void incoming_push(struct timers *ts, struct timer *t)
+static void gone_push(struct timers *ts, struct timer *t)
 {
-    t->next = atomic_load_relaxed(&ts->incoming);
-    while (!atomic_cas_acq_rel(&ts->incoming, &t->next, t))
+    t->gone = atomic_load_relaxed(&ts->gone);
+    while (!atomic_cas_acq_rel(&ts->gone, &t->gone, t))
         ;
+    if (atomic_add_relaxed(&ts->gone_n, 1) + 1 >= GONE_MAX)
+        lower_earliest(ts->slot, 1); /* long due */
+}
+
+/* Into the wheel, oldest first. */
+static void take_incoming(struct timers *ts)
+{
+    struct wheel_entry *newest = atomic_swap_acq_rel(&ts->incoming, NULL), *oldest = NULL, *next;
+    for (; newest; newest = next) {
+        next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+    }
+    for (; oldest; oldest = next) {
+        next = oldest->next;
+        wheel_add(&ts->wheel, oldest);
+    }
+}
+
+static void record_free(struct slab_cache *to, struct timer *t)
+{
+    atomic_store_release(&t->state, atomic_load_relaxed(&t->state) & ~STATE_MASK);
+    slab_put(&timer_class, to, t);
+}
+
+static void free_gone(struct timers *ts, struct timer *t, struct slab_cache *to)
+{
+    int64_t n = 0;
+    for (struct timer *next; t; t = next, n++) {
+        next = t->gone;
+        if (t->entry.place)
+            wheel_remove(&ts->wheel, &t->entry);
+        record_free(to, t);
+    }
+    if (n)
+        atomic_add_relaxed(&ts->gone_n, -n);
+}
+
+/* What was left. Records go `to` there. */
+static void catch_up(struct timers *ts, struct slab_cache *to)
+{
+    struct timer *gone = NULL;
+    if (atomic_load_relaxed(&ts->gone))
+        gone = atomic_swap_acq_rel(&ts->gone, NULL);
+    take_incoming(ts);
+    free_gone(ts, gone, to);
+}
+
+/* ---- arming and cancelling ---- */
+
+int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
+                    void (*dropped)(void *arg), void *arg, uint64_t token)
+{
+    struct timers *ts = timers_here();
+    struct slab_cache *records = sched_cache(SCHED_CACHE_TIMERS);
+    struct timer *t = ts && records ? slab_get(&timer_class, records) : NULL;
+    if (!t)
+        return -ENOMEM;
+    uint64_t generation = (atomic_load_relaxed(&t->state) >> STATE_BITS) + 1;
+    atomic_store_relaxed(&t->entry.when, deadline);
+    t->fire = fire;
+    t->dropped = dropped;
+    t->arg = arg;
+    t->token = token;
+    atomic_store_relaxed(&t->home, ts);
+    out->timer = t;
+    out->generation = generation;
+    atomic_store_release(&t->state, generation << STATE_BITS | TIMER_ARMED);
+    sched_timer_count(1);
+    if (likely(sched_timer_is_here(ts->slot) && wheel_try(ts))) {
+        wheel_add(&ts->wheel, &t->entry);
+        wheel_release(ts);
+    } else {
+        incoming_push(ts, &t->entry);
+    }
+    if (lower_earliest(ts->slot, deadline))
+        sched_timer_armed();
+    return 0;
 }
 
 int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, void *arg,
               uint64_t token)
 {
-    struct timers *ts = timers_here();
-    struct timer *t = ts ? slab_get(&timer_class, &ts->records) : NULL;
-    if (!t)
-        return -ENOMEM;
-    uint64_t generation = (atomic_load_relaxed(&t->state) >> STATE_BITS) + 1;
-    t->when = deadline;
-    t->fire = fire;
-    t->arg = arg;
-    t->token = token;
-    t->home = ts;
-    out->timer = t;
-    out->generation = generation;
-    atomic_store_release(&t->state, generation << STATE_BITS | TIMER_ARMED);
-    atomic_add_relaxed(&ts->armed, 1);
-    sched_timer_count(1);
-    incoming_push(ts, t);
-    lower_earliest(ts->slot, deadline);
-    sched_timer_armed();
-    return 0;
+    return timer_arm_owned(out, deadline, fire, NULL, arg, token);
 }
 
-static bool mostly_cancelled(struct timers *ts)
+bool timer_is_armed(const struct timer_ticket *ticket, int64_t until)
 {
-    int64_t cancelled = atomic_load_relaxed(&ts->cancelled);
-    return cancelled > SWEEP_MIN && 2 * cancelled > atomic_load_relaxed(&ts->armed);
+    struct timer *t = ticket->timer;
+    uint64_t armed = ticket->generation << STATE_BITS | TIMER_ARMED;
+    if (!t || atomic_load_acquire(&t->state) != armed)
+        return false;
+    int64_t when =
+        atomic_load_acquire(&t->entry.when); /* the generation's, if that is still the same */
+    return when <= until && atomic_load_relaxed(&t->state) == armed;
+}
+
+/* Out of the wheel at once, if that is the caller's P's and nobody is at it. */
+static bool remove_here(struct timers *home, struct timer *t)
+{
+    struct slab_cache *records;
+    if (!sched_timer_is_here(home->slot) || !(records = sched_cache(SCHED_CACHE_TIMERS)) ||
+        !wheel_try(home))
+        return false;
+    bool there = t->entry.place; /* else it is in incoming */
+    if (there)
+        wheel_remove(&home->wheel, &t->entry);
+    wheel_release(home);
+    if (there)
+        record_free(records, t);
+    return there;
 }
 
 bool timer_cancel(const struct timer_ticket *ticket)
 {
     struct timer *t = ticket->timer;
     uint64_t armed = ticket->generation << STATE_BITS | TIMER_ARMED;
-    struct timers *home = t->home; /* of this generation, if the CAS succeeds */
+    /* Of this generation, if the CAS succeeds. */
+    struct timers *home = atomic_load_relaxed(&t->home);
     if (!atomic_cas_acq_rel(&t->state, &armed, ticket->generation << STATE_BITS | TIMER_CANCELLED))
         return false;
     sched_timer_count(-1);
-    atomic_add_relaxed(&home->cancelled, 1);
-    if (mostly_cancelled(home))
-        lower_earliest(home->slot, 1); /* long due */
+    if (!remove_here(home, t))
+        gone_push(home, t);
     return true;
 }
 
-/* Out of the heap for good. The records come back to arms by way of the depot, a batch at a time. */
-static void record_free(struct timers *ts, struct timer *t)
-{
-    uint64_t state = atomic_load_relaxed(&t->state);
-    if ((state & STATE_MASK) == TIMER_CANCELLED)
-        atomic_add_relaxed(&ts->cancelled, -1);
-    atomic_add_relaxed(&ts->armed, -1);
-    atomic_store_release(&t->state, state & ~STATE_MASK);
-    slab_put(&timer_class, &ts->records_freed, t);
-}
+/* ---- looking ---- */
 
-static void fire_or_free(struct timers *ts, struct timer *t)
+static bool claim(struct timer *t)
 {
     uint64_t armed = (atomic_load_relaxed(&t->state) & ~STATE_MASK) | TIMER_ARMED;
-    uint64_t firing = (armed & ~STATE_MASK) | TIMER_FIRING;
-    if (atomic_cas_acq_rel(&t->state, &armed, firing)) {
-        sched_timer_count(-1);
-        t->fire(t->arg, t->token);
-    }
-    record_free(ts, t);
-}
-
-static void take_incoming(struct timers *ts, int64_t now)
-{
-    struct timer *newest = atomic_swap_acq_rel(&ts->incoming, NULL), *oldest = NULL;
-    while (newest) {
-        struct timer *t = newest;
-        newest = t->next;
-        t->next = oldest;
-        oldest = t;
-    }
-    while (oldest) {
-        struct timer *t = oldest;
-        oldest = t->next;
-        if (!heap_push(&ts->heap, t->when, t))
-            continue;
-        /* No memory for the heap: it fires from here, or stays and is looked at again soon. */
-        if (t->when <= now) {
-            fire_or_free(ts, t);
-        } else {
-            incoming_push(ts, t);
-            lower_earliest(ts->slot, t->when);
-        }
-    }
-}
-
-static int sweep_keep(struct timer *t, void *arg)
-{
-    if ((atomic_load_acquire(&t->state) & STATE_MASK) != TIMER_CANCELLED)
-        return 1;
-    record_free(arg, t);
-    return 0;
+    return atomic_cas_acq_rel(&t->state, &armed, (armed & ~STATE_MASK) | TIMER_FIRING);
 }
 
 static void run_due(struct p *p)
 {
-    struct timers *ts = sched_timer_slot_of(p)->heap;
-    if (!ts || atomic_load_relaxed(&ts->busy) || atomic_swap_acq_rel(&ts->busy, 1))
+    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->timers);
+    if (!ts || !wheel_try(ts))
         return;
     int64_t now = os_now();
+    struct slab_cache *records =
+        sched_cache(SCHED_CACHE_TIMERS); /* of a P, which who looks holds */
+    struct wheel_entry *e;
     atomic_swap_acq_rel(&ts->slot->earliest, OS_FOREVER);
-    take_incoming(ts, now);
-    while (heap_earliest(&ts->heap) <= now && ts->heap.size)
-        fire_or_free(ts, heap_pop(&ts->heap));
-    if (mostly_cancelled(ts))
-        heap_filter(&ts->heap, sweep_keep, ts);
-    lower_earliest(ts->slot, heap_earliest(&ts->heap));
-    atomic_store_release(&ts->busy, 0);
+    catch_up(ts, records);
+    for (int fired = 0; fired < FIRE_MAX && (e = wheel_expire(&ts->wheel, now)); fired++) {
+        struct timer *t = timer_of(e);
+        if (!claim(t))
+            continue; /* cancelled: it will be in gone */
+        sched_timer_count(-1);
+        t->fire(t->arg, t->token);
+        record_free(records, t);
+    }
+    lower_earliest(ts->slot, wheel_soonest(&ts->wheel));
+    wheel_release(ts);
 }
 
 /* All Ms have left. */
-static int drop_one(struct timer *t, void *arg)
-{
-    record_free(arg, t);
-    return 0;
-}
-
 static void drop_all(struct p *p)
 {
-    struct timers *ts = sched_timer_slot_of(p)->heap;
+    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->timers);
+    struct wheel_entry *e;
     if (!ts)
         return;
-    struct timer *t = atomic_swap_acq_rel(&ts->incoming, NULL);
-    while (t) {
-        struct timer *next = t->next;
-        record_free(ts, t);
-        t = next;
+    catch_up(ts, &ts->records_freed);
+    while ((e = wheel_take_any(&ts->wheel))) {
+        struct timer *t = timer_of(e);
+        if (claim(t) && t->dropped)
+            t->dropped(t->arg);
+        record_free(&ts->records_freed, t);
     }
-    heap_filter(&ts->heap, drop_one, ts);
-    heap_free(&ts->heap);
-    atomic_store_relaxed(&ts->armed, 0);
-    atomic_store_relaxed(&ts->cancelled, 0);
     atomic_store_relaxed(&ts->busy, 0);
 }
 
@@ -235,6 +311,7 @@ __attribute__((constructor)) static void install(void)
 {
     static const struct sched_timer_ops ops = {.run_due = run_due, .drop_all = drop_all};
     sched_set_timer_ops(&ops);
+    sched_set_cache_class(SCHED_CACHE_TIMERS, &timer_class);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -8,7 +8,8 @@
  *   - an error from the call that documents it: -ENOMEM, from weft_run -EAGAIN too, NULL from weft_alloc;
  *   - a fatal error with status 2, where the failing call can't give an error: the stack that a
  *     goroutine gets when it first runs; what a foreign thread needs to wait or to defer; what a select, or a
- *     channel operation with a deadline, needs to wait.
+ *     channel operation with a deadline, needs to wait; what a timer needs that somebody waits for, or that is
+ *     reset.
  * After the first two the next run is as good as new, and nothing is leaked (ASan, Valgrind). */
 #include "programs.h"
 
@@ -22,6 +23,8 @@ static const char *const fatal_texts[] = {
     "fatal error: out of memory: no record for a foreign thread\n",
     "fatal error: out of memory: a select can't wait\n",
     "fatal error: out of memory: a select can't wait until a deadline\n",
+    "fatal error: out of memory: a timer can't be set\n",
+    "fatal error: out of memory: a timer's function can't be started\n",
     "fatal error: no thread to be had for goroutines that wait beside a blocking section\n",
 };
 

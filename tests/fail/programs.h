@@ -174,6 +174,46 @@ static void main_deadline(void *arg)
     weft_waitgroup_wait(&done);
 }
 
+/* A call of its own, as errno is another one after a wait. */
+static TEST_NOINLINE weft_timer *timer_checked(int64_t ns, weft_fn fn, void *arg)
+{
+    errno = 0;
+    weft_timer *t = fn ? weft_after_func(ns, fn, arg) : weft_timer_new(ns);
+    if (!t)
+        accepted(-errno);
+    return t;
+}
+
+static void time_out(void *arg)
+{
+    int64_t due = 0;
+    weft_timer *t = timer_checked(TEST_MS / 2, NULL, NULL);
+    (void)arg;
+    if (!t)
+        return;
+    CHECK(weft_chan_recv(weft_timer_chan(t), &due));
+    CHECK_GE(weft_now(), due);
+    CHECK(!weft_timer_reset(t, WEFT_HOUR));
+    CHECK(weft_timer_stop(t));
+    weft_timer_unref(t);
+}
+
+static void main_timers(void *arg)
+{
+    weft_waitgroup done = {0};
+    (void)arg;
+    for (int i = 0; i < SOME; i++)
+        accepted(weft_waitgroup_go(&done, time_out, NULL));
+    for (int i = 0; i < SOME; i++) {
+        weft_waitgroup_add(&done, 1);
+        weft_timer *t = timer_checked(i * 10000, (weft_fn)weft_waitgroup_done, &done);
+        if (!t || (i % 3 == 0 && weft_timer_reset(t, 20000) && weft_timer_stop(t)))
+            weft_waitgroup_done(&done);
+        weft_timer_unref(t);
+    }
+    weft_waitgroup_wait(&done);
+}
+
 /* ---- memory ---- */
 
 /* A call of its own: compilers keep the address of errno, which is another one after a yield. */
@@ -598,6 +638,7 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "waitgroup_go", .main = main_waitgroup_go},
     {.name = "sleep", .main = main_sleep},
     {.name = "deadline", .main = main_deadline},
+    {.name = "timers", .main = main_timers},
     {.name = "alloc", .main = main_alloc},
     {.name = "pool", .main = main_pool},
     {.name = "blocking", .main = main_blocking},

@@ -46,7 +46,12 @@ var rows = []row{
 	{name: "pool_get_put", body: poolUsers(one), warmup: 100000},
 	{name: "pool_get_put_parallel", body: poolUsers(processors), warmup: 100000},
 	{name: "parked_1m", body: parked, warmup: 100, iterations: pick(1000000, 2000)},
-	{name: "sleep_1ms", body: sleep1ms, warmup: 5, iterations: pick(200, 5)},
+	{name: "sleep_1us", body: sleepFor(time.Microsecond), warmup: 5, iterations: pick(2000, 5)},
+	{name: "sleep_50us", body: sleepFor(50 * time.Microsecond), warmup: 5, iterations: pick(1000, 5)},
+	{name: "sleep_1ms", body: sleepFor(time.Millisecond), warmup: 5, iterations: pick(200, 5)},
+	{name: "timer_create_stop", body: timerCreateStop, warmup: 10000},
+	{name: "timers_1m", body: timers, warmup: 100, iterations: pick(1000000, 2000)},
+	{name: "ticker_jitter", body: tickerJitter, warmup: 5, iterations: pick(200, 5)},
 }
 
 // A yielder has its count on a cache line of its own.
@@ -253,17 +258,19 @@ func parked(c *call) {
 	c.count("total_ns", float64(c.elapsed))
 }
 
-func sleep1ms(c *call) {
-	samples := make([]time.Duration, c.iterations)
-	for i := range samples {
-		begin := time.Now()
-		time.Sleep(time.Millisecond)
-		samples[i] = time.Since(begin)
-		c.elapsed += samples[i]
-		if samples[i] < time.Millisecond {
-			c.fail("slept %v only", samples[i])
+func sleepFor(d time.Duration) func(c *call) {
+	return func(c *call) {
+		samples := make([]time.Duration, c.iterations)
+		for i := range samples {
+			begin := time.Now()
+			time.Sleep(d)
+			samples[i] = time.Since(begin)
+			c.elapsed += samples[i]
+			if samples[i] < d {
+				c.fail("slept %v only", samples[i])
+			}
 		}
+		c.procs.mark()
+		c.countPercentiles(samples)
 	}
-	c.procs.mark()
-	c.countPercentiles(samples)
 }

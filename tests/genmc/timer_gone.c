@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * timer_gone.c - two timers are armed, one that is due and one that is not; an M looks for due ones; the second is
+ * cancelled by its P and by another thread. One of the two is told so; the record is freed once, and is in no
+ * list then.
+ *
+ * options: -disable-ipr -disable-sr
+ * edit: runtime/time/wheel.h | s/WHEEL_LEVELS 9/WHEEL_LEVELS 1/; s/WHEEL_SLOT_BITS 6/WHEEL_SLOT_BITS 0/
+ * bug: two may be at the wheel at once | runtime/time/timer.c | s/!atomic_swap_acq_rel(&ts->busy, 1)/(atomic_store_release(\&ts->busy, 1), 1)/
+ * bug: what is gone is taken after what came in | runtime/time/timer.c | /^static void catch_up/,/^}/{s/^    take_incoming(ts);//; s/^    struct timer \*gone = NULL;/& take_incoming(ts);/}
+ * bug: a cancelled timer is freed where it is | runtime/time/timer.c | /^static bool remove_here/,/^}/s/bool there = t->entry.place;/bool there = true;/; /^static bool remove_here/,/^}/s/if (there)$/if (t->entry.place)/ */
+#include "timers.h"
+
+static bool cancelled_here, cancelled_there;
+
+static void *arms(void *arg)
+{
+    me = 1;
+    REQUIRE(!timer_arm(&ticket[0], DUE, fire, &fired[0], 0));
+    REQUIRE(!timer_arm(&ticket[1], LATER, fire, &fired[1], 0));
+    atomic_store_release(&armed, 1);
+    cancelled_here = timer_cancel(&ticket[1]);
+    return arg;
+}
+
+static void *cancels(void *arg)
+{
+    if (atomic_load_acquire(&armed))
+        cancelled_there = timer_cancel(&ticket[1]);
+    return arg;
+}
+
+static bool is_free(struct timer *t)
+{
+    return (atomic_load_relaxed(&t->state) & STATE_MASK) == TIMER_FREE;
+}
+
+int main(void)
+{
+    static int number = 2;
+    timers_init();
+    pthread_t a = go(arms, NULL), b = go(cancels, NULL), c = go(looks, &number);
+    join(a);
+    join(b);
+    join(c);
+    me = 2;
+    run_due(NULL);
+    run_due(NULL);
+    REQUIRE(cancelled_here + cancelled_there == 1);
+    REQUIRE(atomic_load_relaxed(&fired[0]) && !atomic_load_relaxed(&fired[1]));
+    REQUIRE(is_free(&record[0]) && is_free(&record[1]));
+    return 0;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * timers.h - timer.c in the model, over a list in place of the wheel. */
+#ifndef WEFT_TESTS_GENMC_TIMERS_H
+#define WEFT_TESTS_GENMC_TIMERS_H
+
+#include "model.h"
+
+#include "runtime/time/timer.c"
+
+#define NOW 10
+#define DUE 5
+#define LATER 20
+#define TIMERS 2
+
+static struct sched_timer_slot slot;
+static struct timer record[TIMERS];
+static unsigned records_made;
+static struct timer_ticket ticket[TIMERS];
+static _Atomic(uint32_t) armed;
+static _Atomic(uint32_t) fired[TIMERS];
+
+/* ---- what timer.c needs of its neighbours; the wheel is not what is checked: its entries are in a list ---- */
+
+void wheel_add(struct wheel *w, struct wheel_entry *e)
+{
+    REQUIRE((atomic_load_relaxed(&timer_of(e)->state) & STATE_MASK) != TIMER_FREE);
+    struct wheel_entry **at = &w->slots[0][0].first;
+    while (*at && atomic_load_relaxed(&(*at)->when) <= atomic_load_relaxed(&e->when))
+        at = &(*at)->next;
+    e->next = *at;
+    e->place = 1;
+    *at = e;
+}
+
+void wheel_remove(struct wheel *w, struct wheel_entry *e)
+{
+    struct wheel_entry **at = &w->slots[0][0].first;
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    e->place = 0;
+}
+
+struct wheel_entry *wheel_expire(struct wheel *w, int64_t now)
+{
+    struct wheel_entry *e = w->slots[0][0].first;
+    if (!e || atomic_load_relaxed(&e->when) > now)
+        return NULL;
+    wheel_remove(w, e);
+    return e;
+}
+
+struct wheel_entry *wheel_take_any(struct wheel *w)
+{
+    return wheel_expire(w, OS_FOREVER);
+}
+
+int64_t wheel_soonest(const struct wheel *w)
+{
+    struct wheel_entry *e = w->slots[0][0].first;
+    return e ? atomic_load_relaxed(&e->when) : OS_FOREVER;
+}
+
+int64_t os_now(void)
+{
+    return NOW;
+}
+
+struct sched_timer_slot *sched_timer_slot(void)
+{
+    return &slot;
+}
+
+struct sched_timer_slot *sched_timer_slot_of(struct p *p)
+{
+    (void)p;
+    return &slot;
+}
+
+static _Thread_local int me; /* 1: the holder of the P; 2, 3: those who look */
+
+bool sched_timer_is_here(const struct sched_timer_slot *at)
+{
+    REQUIRE(at == &slot);
+    return me == 1;
+}
+
+void sched_set_timer_ops(const struct sched_timer_ops *ops)
+{
+    (void)ops;
+}
+
+void sched_timer_armed(void) {}
+
+void sched_set_cache_class(enum sched_cache which, struct slab_class *class)
+{
+    (void)which, (void)class;
+}
+
+struct slab_cache *sched_cache(enum sched_cache which)
+{
+    static struct slab_cache caches[4];
+    (void)which;
+    return &caches[me];
+}
+
+void sched_timer_count(int delta)
+{
+    (void)delta;
+}
+
+void *slab_get_slow(struct slab_class *class, struct slab_cache *cache)
+{
+    (void)class, (void)cache;
+    return &record[records_made++];
+}
+
+/* ---- */
+
+static void fire(void *arg, uint64_t token)
+{
+    (void)token;
+    REQUIRE(atomic_swap_acq_rel((_Atomic(uint32_t) *)arg, 1) == 0);
+}
+
+/* As run_due_timers() of find.c. */
+static void *looks(void *arg)
+{
+    me = *(int *)arg;
+    if (atomic_load_acquire(&slot.earliest) <= NOW)
+        run_due(NULL);
+    return arg;
+}
+
+static void timers_init(void)
+{
+    static _Alignas(
+        struct timers) char room[sizeof(struct timers)]; /* the type is too much for GenMC */
+    struct timers *ts = (struct timers *)room;
+    ts->slot = &slot;
+    atomic_store_relaxed(&slot.timers, ts);
+    atomic_store_relaxed(&slot.earliest, OS_FOREVER);
+}
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * after_func.c - weft_after_func. */
+#include "../test.h"
+
+static weft_waitgroup all;
+
+#define IN_RUN(name_)                                                                              \
+    static void run_##name_(void *arg);                                                            \
+    TEST(name_)                                                                                    \
+    {                                                                                              \
+        CHECK_EQ(test_run_procs(1, run_##name_, NULL), 0);                                         \
+        CHECK_EQ(test_run(run_##name_, NULL), 0);                                                  \
+    }                                                                                              \
+    static void run_##name_(void *arg)
+
+static void count(void *arg)
+{
+    CHECK(weft_self() != 0);
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+/* Goal: called once, in a goroutine, not early; no channel; stop and reset tell the truth (TM-06). */
+IN_RUN(calls_once)
+{
+    atomic_int calls = 0;
+    (void)arg;
+    weft_timer *t = weft_after_func(TEST_MS, count, &calls);
+    int64_t begin = weft_now();
+    CHECK(!weft_timer_chan(t));
+    TEST_UNTIL(atomic_load(&calls) == 1);
+    CHECK_GE(weft_now(), begin);
+    CHECK(!weft_timer_stop(t));
+    CHECK(!weft_timer_reset(t, WEFT_HOUR));
+    CHECK(weft_timer_reset(t, WEFT_HOUR));
+    CHECK(weft_timer_stop(t));
+    CHECK(!weft_timer_stop(t));
+    CHECK(!weft_timer_reset(t, 0));
+    TEST_UNTIL(atomic_load(&calls) == 2);
+    weft_timer_unref(t);
+    test_until_goroutines(1);
+    CHECK_EQ(atomic_load(&calls), 2);
+    CHECK_EQ(test_stats().timers, 0);
+}
+
+struct call {
+    int64_t due;
+    atomic_int *calls;
+};
+
+static void check_time(void *arg)
+{
+    struct call *call = arg;
+    CHECK_GE(weft_now(), call->due);
+    atomic_fetch_add(call->calls, 1);
+}
+
+/* Goal: never early, whatever the duration (TM-08). */
+IN_RUN(not_early)
+{
+    static const int64_t durations[] = {INT64_MIN, -1, 0, 1, 1000, 50000, TEST_MS, 3 * TEST_MS};
+    struct call calls[TEST_COUNT_OF(durations)];
+    atomic_int called = 0;
+    (void)arg;
+    for (size_t i = 0; i < TEST_COUNT_OF(durations); i++) {
+        int64_t ns = durations[i];
+        calls[i] = (struct call){weft_now() + (ns > 0 ? ns : 0), &called};
+        weft_timer_unref(weft_after_func(ns, check_time, &calls[i]));
+    }
+    TEST_UNTIL(atomic_load(&called) == (int)TEST_COUNT_OF(durations));
+}
+
+/* Goal: without a reference it still fires. */
+IN_RUN(unref_does_not_stop_it)
+{
+    atomic_int calls = 0;
+    (void)arg;
+    for (int i = 0; i < 100; i++)
+        weft_timer_unref(weft_after_func(i * 10000, count, &calls));
+    TEST_UNTIL(atomic_load(&calls) == 100);
+    CHECK_EQ(test_stats().timers, 0);
+}
+
+/* Goal: the longest durations stay pending (TM-09). */
+IN_RUN(the_longest_is_pending)
+{
+    atomic_int calls = 0;
+    (void)arg;
+    weft_timer *t = weft_after_func(INT64_MAX, count, &calls);
+    weft_sleep(TEST_MS);
+    CHECK(weft_timer_reset(t, INT64_MAX - 1));
+    weft_sleep(TEST_MS);
+    CHECK(weft_timer_stop(t));
+    CHECK_EQ(atomic_load(&calls), 0);
+    weft_timer_unref(t);
+}
+
+static weft_timer *self;
+static atomic_int from_within;
+
+static void stop_and_reset_self(void *arg)
+{
+    CHECK(!weft_timer_stop(self)); /* it has been started */
+    if (atomic_fetch_add(&from_within, 1) < 5) {
+        CHECK(!weft_timer_reset(self, 1000));
+    } else {
+        CHECK(!weft_timer_reset(self, WEFT_HOUR));
+        CHECK(weft_timer_stop(self));
+        weft_waitgroup_done(arg);
+    }
+}
+
+/* Goal: stop and reset from within the function (TM-19). */
+IN_RUN(from_within)
+{
+    (void)arg;
+    all = (weft_waitgroup){0};
+    weft_waitgroup_add(&all, 1);
+    atomic_store(&from_within, 0);
+    self = weft_after_func(WEFT_HOUR, stop_and_reset_self, &all);
+    CHECK(weft_timer_reset(self, 1000));
+    weft_waitgroup_wait(&all);
+    CHECK_EQ(atomic_load(&from_within), 6);
+    weft_timer_unref(self);
+}
+
+static void block_for_ever(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+    weft_chan_recv(NULL, NULL);
+}
+
+/* Goal: functions that never return hold up neither timers nor stops (TM-23). */
+IN_RUN(blocks_for_ever)
+{
+    atomic_int blocked = 0, calls = 0;
+    (void)arg;
+    for (int i = 0; i < 10; i++)
+        weft_timer_unref(weft_after_func(0, block_for_ever, &blocked));
+    weft_timer *t = weft_after_func(TEST_MS, count, &calls);
+    weft_sleep(TEST_MS);
+    TEST_UNTIL(atomic_load(&calls) == 1 && atomic_load(&blocked) == 10);
+    CHECK(!weft_timer_stop(t));
+    weft_timer_unref(t);
+}
+
+enum { ORDERED = 200 };
+static int order[ORDERED];
+static atomic_int ordered;
+static int64_t due_from[ORDERED], due_until[ORDERED];
+
+static void note_order(void *arg)
+{
+    order[atomic_fetch_add(&ordered, 1)] = (int)(intptr_t)arg;
+    weft_waitgroup_done(&all);
+}
+
+/* False: they were not all armed before the first was due. */
+static bool arm_in_disorder(int64_t lead_ns)
+{
+    int64_t base = weft_now() + lead_ns;
+    atomic_store(&ordered, 0);
+    all = (weft_waitgroup){0};
+    weft_waitgroup_add(&all, ORDERED);
+    for (int i = 0; i < ORDERED; i++) {
+        intptr_t mine = i * 77 % ORDERED;
+        int64_t before = weft_now(), ns = base + mine * 5000 - before;
+        weft_timer_unref(weft_after_func(ns, note_order, (void *)mine));
+        due_from[mine] = before + ns;
+        due_until[mine] = weft_now() + ns;
+    }
+    return weft_now() < base;
+}
+
+static void fire_in_order(void *arg)
+{
+    (void)arg;
+    for (int64_t lead_ns = 5 * TEST_MS; !arm_in_disorder(lead_ns); lead_ns *= 2)
+        weft_waitgroup_wait(&all);
+    weft_waitgroup_wait(&all);
+    for (int first = 0; first < ORDERED; first++)
+        for (int then = first + 1; then < ORDERED; then++)
+            CHECK_GE(due_until[order[then]], due_from[order[first]]);
+}
+
+TEST(in_the_order_of_their_times)
+{
+    /* Goal: on one processor those of different times are called in that order (TM-18). Method: 200, started in
+     * another order, 5 us apart; between which times each was due is known by reading the clock around the call. */
+    CHECK_EQ(test_run_procs(1, fire_in_order, NULL), 0);
+}
+
+static weft_timer *left;
+static atomic_int left_calls;
+
+static void leave_armed(void *arg)
+{
+    (void)arg;
+    left = weft_after_func(WEFT_HOUR, count, &left_calls);
+    for (int i = 0; i < 100; i++)
+        weft_timer_unref(weft_after_func(WEFT_HOUR, count, &left_calls));
+}
+
+static void try_left(void *arg)
+{
+    (void)arg;
+    CHECK(!weft_timer_stop(left));
+    CHECK(!weft_timer_reset(left, 0));
+    weft_sleep(TEST_MS);
+    CHECK_EQ(atomic_load(&left_calls), 0);
+}
+
+TEST(what_a_run_leaves_is_dead)
+{
+    /* Goal: after its run a timer never calls; stop and reset give false; nothing leaks (ASan). */
+    CHECK_EQ(test_run(leave_armed, NULL), 0);
+    try_left(NULL);
+    CHECK_EQ(test_run(try_left, NULL), 0);
+    weft_timer_unref(left);
+}
+
+static void ask_for_nothing(void *arg)
+{
+    (void)arg;
+    CHECK(!weft_after_func(1, NULL, NULL));
+    if (!TEST_TSAN) /* to which errno is shared */
+        CHECK_EQ(errno, EINVAL);
+}
+
+TEST(refuses)
+{
+    errno = 0;
+    CHECK(!weft_after_func(1, count, &left_calls));
+    CHECK_EQ(errno, ESRCH);
+    CHECK_EQ(test_run(ask_for_nothing, NULL), 0);
+}
+
+static atomic_int foreign_calls;
+
+static void *on_thread(void *arg)
+{
+    for (int i = 0; i < 50; i++) {
+        weft_timer *t = weft_after_func(WEFT_HOUR, count, &foreign_calls);
+        REQUIRE(t);
+        CHECK(weft_timer_stop(t));
+        CHECK(!weft_timer_reset(t, 20000));
+        weft_timer_unref(t);
+    }
+    return arg;
+}
+
+/* Goal: foreign threads start, stop and reset them, while the run sleeps. */
+IN_RUN(from_foreign_threads)
+{
+    pthread_t threads[3];
+    (void)arg;
+    atomic_store(&foreign_calls, 0);
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, on_thread, NULL) == 0);
+    TEST_UNTIL(atomic_load(&foreign_calls) == 150);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_EQ(test_stats().timers, 0);
+}
