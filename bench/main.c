@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     add_csp_rows();
     add_parked_rows();
     add_sleep_rows();
+    add_blocking_rows();
     add_process_rows();
     return bench_main(argc, argv);
 }
