@@ -35,6 +35,7 @@ tags     | always | scripts/check-tags.py
 exports  | always | scripts/check-exports.sh build/release/libweft.so
 format   | full   | scripts/format.sh --check
 tidy     | full   | scripts/tidy.sh build/debug
+instructions | full | scripts/instructions.sh build/release
 '
 
 valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30 --suppressions=$PWD/scripts/valgrind.supp"
