@@ -69,6 +69,7 @@ void add_csp_rows(void);
 void add_parked_rows(void);
 void add_sleep_rows(void);
 void add_blocking_rows(void);
+void add_foreign_rows(void);
 void add_process_rows(void);
 
 #endif

@@ -22,6 +22,7 @@ int main(int argc, char **argv)
     add_parked_rows();
     add_sleep_rows();
     add_blocking_rows();
+    add_foreign_rows();
     add_process_rows();
     return bench_main(argc, argv);
 }
