@@ -10,6 +10,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <regex>
@@ -27,11 +28,18 @@ namespace
 std::vector<const bench_row *> rows;
 bool any_failed;
 
+/* $WEFT_BENCH_ITERATIONS, 0 when it isn't set. */
+int64_t iterations_wanted()
+{
+    const char *value = std::getenv("WEFT_BENCH_ITERATIONS");
+    return value ? std::atoll(value) : 0;
+}
+
 /* Timed calls come with growing iteration counts; only the first needs a warm-up. */
 void run_row(const bench_row *row, bool *warm, benchmark::State &state)
 {
     bench run;
-    if (!*warm && row->warmup > 0) {
+    if (!*warm && row->warmup > 0 && !iterations_wanted()) {
         row->body(&run, row->warmup);
     }
     *warm = true;
@@ -69,8 +77,9 @@ void register_row(const bench_row *row)
     auto *registered = benchmark::RegisterBenchmark(
         row->name, [row, warm](benchmark::State &state) { run_row(row, warm.get(), state); });
     registered->UseManualTime()->Unit(benchmark::kNanosecond);
-    if (row->iterations > 0) {
-        registered->Iterations(row->iterations);
+    const int64_t wanted = iterations_wanted();
+    if (wanted > 0 || row->iterations > 0) {
+        registered->Iterations(wanted > 0 ? wanted : row->iterations);
     }
 }
 

@@ -2,7 +2,8 @@
  * weft-bench: the rows of BENCH.md under Google Benchmark's flags, on WEFT_MAXPROCS processors.
  *   weft-bench --benchmark_filter=^yield$ --benchmark_format=json
  *   weft-bench --machine       what this machine's operations cost
- * WEFT_BENCH_SMALL=1 makes the big rows small; WEFT_BENCH_HELLO names the program that hello starts. */
+ * WEFT_BENCH_SMALL=1 makes the big rows small; WEFT_BENCH_HELLO names the program that hello starts;
+ * WEFT_BENCH_ITERATIONS=n calls a row's body once, for n iterations (scripts/instructions.sh counts with it). */
 #include <string.h>
 
 #include "bench/harness.h"
@@ -22,6 +23,8 @@ int main(int argc, char **argv)
     add_parked_rows();
     add_sleep_rows();
     add_timer_rows();
+    add_blocking_rows();
+    add_foreign_rows();
     add_process_rows();
     return bench_main(argc, argv);
 }

@@ -35,6 +35,7 @@ tags     | always | scripts/check-tags.py
 exports  | always | scripts/check-exports.sh build/release/libweft.so
 format   | full   | scripts/format.sh --check
 tidy     | full   | scripts/tidy.sh build/debug
+instructions | full | scripts/instructions.sh build/release
 '
 
 valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --fair-sched=try --child-silent-after-fork=yes --num-callers=30 --suppressions=$PWD/scripts/valgrind.supp"
@@ -143,11 +144,15 @@ run_configuration() {
 
 # run_check NAME COMMAND...
 run_check() {
-    local name=$1 output
+    local name=$1 output status=0
     shift
-    if output=$("$@" 2>&1); then
+    output=$("$@" 2>&1) || status=$?
+    if [ "$status" -eq 0 ]; then
         passed=$((passed + 1))
         echo "== check $name: passed"
+    elif [ "$status" -eq 77 ]; then
+        skipped=$((skipped + 1))
+        echo "== check $name: $output"
     else
         tail -n 100 <<<"$output"
         echo "FAILED check $name"

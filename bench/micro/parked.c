@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * parked_1m: a million goroutines wait on one WaitGroup. Its warm-up is small: the memory and the time of
+ * parked_1m: a million goroutines wait on one channel until it is closed. Its warm-up is small: the memory and the time of
  * the first million are what is asked for, and they would come from caches the second time. */
 #include "bench/harness.h"
 
@@ -8,7 +8,8 @@ enum { MILLION = 1000000, SMALL = 2000 };
 struct parked {
     struct call *call;
     int64_t arrived; /* atomic */
-    weft_waitgroup gate;
+    weft_chan *gate; /* nothing is ever sent */
+    int64_t woken;   /* by the close; atomic */
     weft_waitgroup finished;
 };
 
@@ -18,7 +19,9 @@ static void wait_at_gate(void *arg)
     if (__atomic_fetch_add(&parked->arrived, 1, __ATOMIC_RELAXED) % MARK_EVERY == 0) {
         mark_proc(parked->call);
     }
-    weft_waitgroup_wait(&parked->gate);
+    if (!weft_chan_recv(parked->gate, NULL)) {
+        __atomic_fetch_add(&parked->woken, 1, __ATOMIC_RELAXED);
+    }
     weft_waitgroup_done(&parked->finished);
 }
 
@@ -36,11 +39,14 @@ static void until_parked(const struct parked *parked, int64_t n)
 
 static void parked_body(struct call *call)
 {
-    struct parked parked = {.call = call};
+    struct parked parked = {.call = call, .gate = weft_chan_new(0, 0)};
+    if (!parked.gate) {
+        bench_fail(call->bench, "out of memory");
+        return;
+    }
     int64_t n = call->iterations;
     int64_t memory_before = memory_bytes();
     int64_t begin = weft_now();
-    weft_waitgroup_add(&parked.gate, 1);
     weft_waitgroup_add(&parked.finished, (int)n);
     for (int64_t i = 0; i < n; i++) {
         if (!start(call, wait_at_gate, &parked)) {
@@ -52,10 +58,15 @@ static void parked_body(struct call *call)
     int64_t memory_grown = memory_bytes() - memory_before;
 
     begin = weft_now();
-    weft_waitgroup_done(&parked.gate);
+    weft_chan_close(parked.gate);
     weft_waitgroup_wait(&parked.finished);
     int64_t wake_ns = weft_now() - begin;
 
+    if (parked.woken != n) {
+        bench_fail(call->bench, "%lld of %lld saw the close", (long long)parked.woken,
+                   (long long)n);
+    }
+    weft_chan_unref(parked.gate);
     call->elapsed_ns = create_ns + wake_ns;
     bench_count(call->bench, "bytes_each", (double)memory_grown / (double)n);
     bench_count(call->bench, "create_ns_each", (double)create_ns / (double)n);

@@ -224,19 +224,21 @@ func allParked(n int) bool {
 }
 
 func parked(c *call) {
-	var gate, finished sync.WaitGroup
-	var arrived int64
+	gate := make(chan struct{})
+	var finished sync.WaitGroup
+	var arrived, woken int64
 	n := c.iterations
 	memoryBefore := memoryBytes()
 	begin := time.Now()
-	gate.Add(1)
 	finished.Add(n)
 	for i := 0; i < n; i++ {
 		go func() {
 			if (atomic.AddInt64(&arrived, 1)-1)%markEvery == 0 {
 				c.procs.mark()
 			}
-			gate.Wait()
+			if _, open := <-gate; !open {
+				atomic.AddInt64(&woken, 1)
+			}
 			finished.Done()
 		}()
 	}
@@ -247,10 +249,13 @@ func parked(c *call) {
 	memoryGrown := memoryBytes() - memoryBefore
 
 	begin = time.Now()
-	gate.Done()
+	close(gate)
 	finished.Wait()
 	wake := time.Since(begin)
 
+	if woken != int64(n) {
+		c.fail("%d of %d saw the close", woken, n)
+	}
 	c.elapsed = create + wake
 	c.count("bytes_each", float64(memoryGrown)/float64(n))
 	c.count("create_ns_each", float64(create)/float64(n))
