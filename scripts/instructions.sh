@@ -25,7 +25,7 @@ recorded=bench/instructions.json
 # row | operations an iteration | few | many
 rows='
 yield           1     2000 12000
-spawn_join      1     2000 12000
+spawn_join      1     12000 22000
 spawn_many      10000 10   20
 threadring_park 1     5030 50300
 pingpong_unbuf  1     2000 12000

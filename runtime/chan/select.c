@@ -97,6 +97,7 @@ static inline uint32_t look(struct select *s)
         c->priv[PRIV_STATE] = state;
         bool can = can_go_ahead(c, state);
         if (unlikely(c->chan->form == FORM_TIMER) && c->op == WEFT_OP_RECV) {
+            s->some_timer = true;
             c->priv[PRIV_WHEN] = (uint64_t)timed_when(c->chan);
             can = timed_is_due((int64_t)c->priv[PRIV_WHEN]);
         }
@@ -107,24 +108,30 @@ static inline uint32_t look(struct select *s)
 }
 
 /* It is due now, or has been set anew. */
-static __attribute__((noinline)) bool timer_has_moved(const weft_case *c)
+static bool timer_has_moved(const weft_case *c)
 {
     int64_t when = timed_when(c->chan);
     return when != (int64_t)c->priv[PRIV_WHEN] || timed_is_due(when);
+}
+
+static __attribute__((noinline)) bool some_timer_has_moved(const struct select *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        if (c->op == WEFT_OP_RECV && c->chan && c->chan->form == FORM_TIMER && timer_has_moved(c))
+            return true;
+    }
+    return false;
 }
 
 static inline bool none_has_moved(const struct select *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         const weft_case *c = &s->cases[i];
-        if (!select_has_channel(c))
-            continue;
-        if (atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
-            return false;
-        if (unlikely(c->chan->form == FORM_TIMER) && timer_has_moved(c))
+        if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
             return false;
     }
-    return true;
+    return likely(!s->some_timer) || !some_timer_has_moved(s);
 }
 
 /* False: it can't any more. */

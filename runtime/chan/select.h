@@ -18,6 +18,7 @@ struct select {
     int64_t deadline; /* WEFT_FOREVER: none */
     int default_case; /* NO_CASE: none */
     int after_case;   /* whose deadline that is */
+    bool some_timer;  /* among the channels, if that has been looked at */
     enum wait_reason reason;
 };
 
