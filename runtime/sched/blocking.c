@@ -88,6 +88,8 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     if (!g)
         return fn(arg);
     struct p *p = m->p;
+    if (unlikely(p_is_orphan(p)))
+        sched_abandon();
     atomic_store_relaxed(&g->state, G_BLOCKING);
     atomic_store_relaxed(&m->calling, g);
     m->g = NULL;

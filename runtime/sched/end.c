@@ -119,18 +119,23 @@ static bool some_compute(void)
     return false;
 }
 
-/* Those that compute get stop_ns; those in blocking sections, which only the kernel can end, a grace. */
-static void await_ms(int64_t deadline)
+/* Those that compute get stop_ns; those in blocking sections, which only the kernel can end, a grace. Where this thread
+ * wasn't run for a while the others, most likely, weren't either: that doesn't count. */
+static void await_ms(int64_t *deadline)
 {
     int64_t now = os_now(), grace = now + BLOCKING_GRACE_NS;
-    for (;; now = os_now()) {
+    for (;;) {
         uint32_t seen = atomic_load_acquire(&sched.leave_futex);
-        if (atomic_load_acquire(&sched.threads) == 0 || now >= deadline ||
+        if (atomic_load_acquire(&sched.threads) == 0 || now >= *deadline ||
             (now >= grace && !some_compute()))
             return;
         idle_wake_all();
-        int64_t next = now < grace ? grace : now + BLOCKING_GRACE_NS;
-        os_futex_wait(&sched.leave_futex, seen, next < deadline ? next : deadline);
+        int64_t until = now < grace ? grace : now + BLOCKING_GRACE_NS;
+        until = until < *deadline ? until : *deadline;
+        os_futex_wait(&sched.leave_futex, seen, until);
+        now = os_now();
+        if (now > until && *deadline < OS_FOREVER - (now - until))
+            *deadline += now - until;
     }
 }
 
@@ -166,7 +171,7 @@ int join_ms(void)
     int64_t now = os_now(), deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
     int rc, timed_out = 0;
     do {
-        await_ms(deadline);
+        await_ms(&deadline);
         rc = settle_ms(deadline);
         timed_out |= rc == -ETIMEDOUT;
     } while (rc == 1);

@@ -126,6 +126,7 @@ bool m_take_p(struct m *m, struct p *prefer)
         return false;
     if (unlikely(m_is_orphan(m))) { /* it is a P of a later run */
         p_release(p);
+        sysmon_poke(); /* work may have come meanwhile */
         return false;
     }
     m_hold(m, p);
@@ -277,6 +278,8 @@ int wake_one(struct p *waker, struct p *prefer)
 /* A push saw an idle P and nobody spinning. */
 void wake_slow(struct p *p)
 {
+    if (unlikely(p_is_orphan(p)))
+        return; /* those Ps are another run's */
     if (p->wake_skip > 0) {
         p->wake_skip--;
         return;

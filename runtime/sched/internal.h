@@ -283,6 +283,13 @@ static inline bool m_is_orphan(struct m *m)
     return atomic_load_acquire(&m->state) >= M_ORPHAN;
 }
 
+/* p is no part of any run any more: what its M still does is no business of those that may be on. Whoever finds this
+ * where he would touch what is theirs goes no further (sched_abandon) or does as a foreign thread does. */
+static inline bool p_is_orphan(struct p *p)
+{
+    return atomic_load_relaxed(&p->mode) == P_ORPHAN;
+}
+
 /* Changes with each pick. */
 static inline uint64_t p_picks(struct p *p)
 {

@@ -143,7 +143,11 @@ bool sched_on_goroutine(void)
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();
-    return likely(m && m->g) ? &m->g->waiter : foreign_waiter();
+    if (unlikely(!m || !m->g))
+        return foreign_waiter();
+    if (unlikely(p_is_orphan(m->p)))
+        sched_abandon(); /* it would wait for the next run to wake it */
+    return &m->g->waiter;
 }
 
 static inline __attribute__((always_inline)) void park(struct g *g)

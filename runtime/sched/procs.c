@@ -51,21 +51,25 @@ void p_share(struct p *p)
         atomic_store_release(&p->mode, P_SHARED);
 }
 
-/* On a goroutine the only P is the caller's. Else it is taken while it is idle, or its M is asked. */
-static void make_first_share(struct m *m)
+/* On a goroutine the only P is the caller's. Else it is taken while it is idle, or its M is asked. False: the run ends,
+ * and its M may have left with the P. */
+static bool make_first_share(struct m *m)
 {
     struct p *p = sched.ps[0];
     if (m)
         p_share(p);
     while (atomic_load_acquire(&p->mode) == P_SOLO) {
+        if (atomic_load_acquire(&sched.word) & WORD_STOP)
+            return false;
         if (p_take_if_idle(p)) {
             p_share(p);
             p_release(p);
-            return;
+            return true;
         }
         p_ask_holder(p, ASKED_TO_SHARE);
         os_yield();
     }
+    return true;
 }
 
 /* ---- more, fewer ---- */
@@ -88,8 +92,8 @@ static unsigned make_more(unsigned first, unsigned n)
 
 static unsigned grow(struct m *m, unsigned old, unsigned n)
 {
-    if (old == 1)
-        make_first_share(m);
+    if (old == 1 && !make_first_share(m))
+        return old;
     unsigned made = ps_made();
     if (made < n)
         made = make_more(made, n);
@@ -140,7 +144,7 @@ int weft_maxprocs(int n)
 {
     static _Atomic(bool) busy;
     struct m *m = m_self();
-    bool on_goroutine = m && m->g;
+    bool on_goroutine = m && m->g && !p_is_orphan(m->p);
     if (!on_goroutine && !foreign_enter())
         return procs_outside_runs(n);
     while (n > 0 && atomic_swap_acq_rel(&busy, true))

@@ -69,11 +69,13 @@ static struct slab_cache *cache_here(void)
 
 struct waiter *waiter_get(void)
 {
+    struct m *m = m_self();
+    if (unlikely(m && m->g && p_is_orphan(m->p)))
+        sched_abandon();
     struct slab_cache *cache = cache_here();
     struct waiter_record *r = cache ? slab_get(&waiter_class, cache) : NULL;
     if (!r)
         return NULL;
-    struct m *m = m_self();
     r->waiter.g = m ? m->g : NULL;
     r->waiter.result = 0;
     r->waiter.cancellable = true;
@@ -92,6 +94,8 @@ void waiter_put(struct waiter *w)
 
 void waiter_drop(struct waiter *w)
 {
+    if (unlikely(w->g && w == &w->g->waiter))
+        return; /* of a goroutine whose run has ended: see waiter_kill() */
     if (atomic_sub_acq_rel(&w->holders, 1) == 1)
         waiter_put(w);
 }

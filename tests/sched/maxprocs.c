@@ -134,6 +134,34 @@ TEST(a_foreign_thread_may_set_it)
     CHECK_EQ(test_run_procs(1, grown_from_outside, NULL), 0);
 }
 
+static void *wants_more(void *arg)
+{
+    atomic_store(&stop, true);
+    weft_maxprocs(2);
+    return arg;
+}
+
+static void computes_and_returns(void *thread)
+{
+    REQUIRE(pthread_create(thread, NULL, wants_more, NULL) == 0);
+    int64_t until = weft_now() + 20 * TEST_MS;
+    while (!atomic_load(&stop) || weft_now() < until)
+        ;
+}
+
+TEST(a_run_may_end_while_a_foreign_thread_wants_more)
+{
+    /* Goal: it doesn't wait for a processor that is gone. Method: the only one computes when the thread asks, and then
+     * main returns. */
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        reset();
+        CHECK_EQ(test_run_procs(1, computes_and_returns, &thread), 0);
+        pthread_join(thread, NULL);
+    }
+    weft_maxprocs(test_procs(2)); /* it may have come after the run */
+}
+
 /* ---- fewer ---- */
 
 static atomic_int outside;

@@ -26,17 +26,40 @@ static void leave_fifty(void *arg)
         CHECK_EQ(weft_go(yields_thrice, NULL), 0);
 }
 
-/* How many threads there are between runs; those of a sanitizer included. */
+static bool is_reclaimer(const char *id)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
+    FILE *f = fopen(path, "re");
+    bool is = f && fgets(name, sizeof name, f) && strcmp(name, "weft-reclaim\n") == 0;
+    if (f)
+        fclose(f);
+    return is;
+}
+
+/* Those of a sanitizer included; but not the one that waits for orphans to free what they may still look at. */
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/task");
+    REQUIRE(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += e->d_name[0] != '.' && !is_reclaimer(e->d_name);
+    closedir(dir);
+    return n;
+}
+
+/* How many threads there are between runs. */
 static int threads_at_rest(void)
 {
     CHECK_EQ(test_run(nothing, NULL), 0);
-    return test_entries("/proc/self/task");
+    return count_threads();
 }
 
 /* A thread that was abandoned ends on its own, a joined one may show in /proc for a moment. */
 static void until_threads(int n)
 {
-    TEST_UNTIL(test_entries("/proc/self/task") <= n);
+    TEST_UNTIL(count_threads() <= n);
 }
 
 /* ---- goroutines that yield ---- */
@@ -346,4 +369,92 @@ TEST(a_group_may_go_right_after_done)
         CHECK_EQ(test_run_procs(i / 4 % 2 ? test_procs(2) : 1, wake_and_leave, &woken), 0);
         munmap(mapped, page);
     }
+}
+
+/* ---- what an orphan does when it comes back ---- */
+
+static atomic_bool come_back, is_away;
+static weft_chan *empty_chan;
+
+static void asks_for_processors(void)
+{
+    weft_maxprocs(1);
+}
+
+static void receives(void)
+{
+    weft_chan_recv(empty_chan, NULL);
+}
+
+static void selects(void)
+{
+    WEFT_SELECT(WEFT_RECV(empty_chan, NULL), WEFT_AFTER(WEFT_HOUR));
+}
+
+static void *come_straight_back(void *arg)
+{
+    return arg;
+}
+
+static void blocks_once(void)
+{
+    weft_blocking(come_straight_back, NULL);
+}
+
+static void starts_another(void)
+{
+    weft_go(nothing, NULL);
+}
+
+static void sleeps(void)
+{
+    weft_sleep(WEFT_MILLISECOND);
+}
+
+static void computes_then(void *way)
+{
+    atomic_store(&is_away, true);
+    while (!atomic_load(&come_back))
+        ;
+    ((void (*)(void))way)();
+    for (;;)
+        weft_yield();
+}
+
+static void leave_one(void *way)
+{
+    CHECK_EQ(weft_go(computes_then, way), 0);
+    while (!atomic_load(&is_away))
+        weft_yield();
+}
+
+static void nobody_receives(void *arg)
+{
+    weft_waitgroup all = {0};
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(weft_waitgroup_go(&all, yields_thrice, NULL), 0);
+    weft_waitgroup_wait(&all);
+    CHECK_EQ(weft_chan_try_send(empty_chan, arg), -EAGAIN);
+    CHECK_EQ(test_stats().timers, 0);
+}
+
+TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
+{
+    /* Goal: whichever call it comes back to, it goes no further, or does no harm: it isn't found by those who look for
+     * partners, and takes no processor. Method: a run between and one after. */
+    static void (*const ways[])(void) = {asks_for_processors, receives,       selects,
+                                         blocks_once,         starts_another, sleeps};
+    int threads = threads_at_rest();
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    empty_chan = weft_chan_new(0, 0);
+    for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
+        atomic_store(&come_back, false);
+        atomic_store(&is_away, false);
+        CHECK_EQ(test_run_config(leave_one, (void *)ways[i], &config), -ETIMEDOUT);
+        atomic_store(&come_back, true);
+        CHECK_EQ(test_run(nobody_receives, NULL), 0);
+        until_threads(threads);
+        CHECK_EQ(test_run(nobody_receives, NULL), 0);
+    }
+    weft_chan_unref(empty_chan);
 }
