@@ -3,8 +3,8 @@
  * a later run: the count of idle Ps, by now that run's, stays as it was.
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
- * bug: an orphan's P counts as idle | runtime/sched/blocking.c | s/^        section_close(m, p);.*$//
- * bug: an orphan enters the section all the same | runtime/sched/blocking.c | s/if (!m_moves(m, M_RUNNING, M_CALLING))/if (m_moves(m, M_RUNNING, M_CALLING), false)/ */
+ * bug: an orphan's P counts as idle | runtime/sched/blocking.c | /if (unlikely(p_is_orphan/,+1d; s/^        section_close(m, p);.*$//
+ * bug: an orphan enters the section all the same | runtime/sched/blocking.c | /if (unlikely(p_is_orphan/,+1d; s/if (!m_moves(m, M_RUNNING, M_CALLING))/if (m_moves(m, M_RUNNING, M_CALLING), false)/ */
 #include "ending.h"
 
 static _Atomic(uint32_t) inside, later_run;
