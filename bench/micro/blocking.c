@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * blocking_empty: weft_blocking of a function that comes back at once. */
+ * fork_blocking: weft_blocking of a function that comes back at once. */
 #include "bench/harness.h"
 
 static void *count_up(void *arg)
@@ -8,7 +8,7 @@ static void *count_up(void *arg)
     return arg;
 }
 
-static void blocking_empty_body(struct call *call)
+static void fork_blocking_body(struct call *call)
 {
     int64_t ran = 0, returned = 0;
     int64_t begin = weft_now();
@@ -22,11 +22,11 @@ static void blocking_empty_body(struct call *call)
     }
     mark_proc(call);
 }
-ROW_IN_WEFT(blocking_empty)
+ROW_IN_WEFT(fork_blocking)
 
 void add_blocking_rows(void)
 {
     static const struct bench_row row = {
-        .name = "blocking_empty", .body = blocking_empty_row, .warmup = 100000};
+        .name = "fork_blocking", .body = fork_blocking_row, .warmup = 100000};
     bench_add(&row);
 }

@@ -12,7 +12,7 @@ import (
 
 // Where cgo doesn't work, this peer has no such row.
 func init() {
-	rows = append(rows, row{name: "blocking_empty", body: blockingEmpty, warmup: 100000})
+	rows = append(rows, row{name: "fork_blocking", body: blockingEmpty, warmup: 100000})
 }
 
 func blockingEmpty(c *call) {
