@@ -47,8 +47,11 @@ uint32_t os_signals_turn(void);
 void os_signals_wait(uint32_t seen);
 void os_signals_wake(void);
 
-/* This thread takes these signals (and its own faults) and blocks all others. */
+/* The one thread that waits for signals, and nobody else: it begins; it takes these signals (and its own faults) and
+ * blocks all others; it blocks those that its creator did. */
+void os_signals_begin(void);
 void os_signals_admit(uint64_t signals);
+void os_signals_admit_as_before(void);
 
 /* In a forked child: what is noted is handled again as it was before. Async-signal-safe. */
 void os_signals_in_child(void);

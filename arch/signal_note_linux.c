@@ -185,6 +185,18 @@ void os_signals_wake(void)
     os_futex_wake(&turn, SLEEPERS_ALL);
 }
 
+static sigset_t inherited; /* by the one thread that waits for them */
+
+void os_signals_begin(void)
+{
+    pthread_sigmask(SIG_SETMASK, NULL, &inherited);
+}
+
+void os_signals_admit_as_before(void)
+{
+    pthread_sigmask(SIG_SETMASK, &inherited, NULL);
+}
+
 void os_signals_admit(uint64_t signals)
 {
     sigset_t blocked;

@@ -75,13 +75,15 @@ static void *deliver_on(void *arg)
 {
     uintptr_t round = (uintptr_t)arg;
     os_thread_name("weft-signal");
+    os_signals_begin();
     for (;;) {
         uint32_t turn = os_signals_turn(); /* before looking */
         os_lock_take(&service.lock);
         bool mine = service.round == round;
         if (mine) {
-            os_signals_admit(wanted_by_all());
+            os_signals_admit_as_before(); /* threads that it starts for those it wakes inherit that */
             deliver();
+            os_signals_admit(wanted_by_all());
         }
         os_lock_give(&service.lock);
         if (!mine)

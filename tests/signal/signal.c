@@ -66,6 +66,47 @@ TEST(a_signal_wakes_a_goroutine)
     CHECK_EQ(test_run(wakes_one, NULL), 0);
 }
 
+struct masked {
+    weft_chan *ch;
+    atomic_int blocked; /* -1: not known yet */
+};
+
+static void looks_what_is_blocked(void *arg)
+{
+    struct masked *m = arg;
+    sigset_t mask;
+    CHECK_EQ(receive(m->ch), SIGUSR1);
+    CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+    atomic_store(&m->blocked, sigismember(&mask, SIGUSR2));
+}
+
+static void *send_and_wait(void *arg)
+{
+    struct masked *m = arg;
+    send_signal(SIGUSR1);
+    TEST_UNTIL(atomic_load(&m->blocked) >= 0);
+    return NULL;
+}
+
+static void needs_another_thread(void *arg)
+{
+    struct masked m = {.ch = notify_one(SIGUSR1), .blocked = -1};
+    weft_waitgroup done = {0};
+    (void)arg;
+    CHECK_EQ(weft_waitgroup_go(&done, looks_what_is_blocked, &m), 0);
+    test_until_parked(1);
+    weft_blocking(send_and_wait, &m);
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(atomic_load(&m.blocked), 0);
+    stop_and_unref(m.ch);
+}
+
+TEST(a_thread_that_a_delivery_starts_blocks_nothing)
+{
+    /* Goal: goroutines that run on it get their signals. Method: the only thread blocks while a signal wakes one. */
+    CHECK_EQ(test_run_procs(1, needs_another_thread, NULL), 0);
+}
+
 TEST(one_channel_for_several_signals)
 {
     /* Goal: each of them, and no other, which keeps its handler; room for all. */
