@@ -194,7 +194,7 @@ bool waitlist_leave(struct waitlist *l, struct waiter *w, waitlist_over over)
 }
 
 /* The walk's waiter is over: let go of it. Whether the walk is still sound. */
-static bool let_go(struct walk *at)
+static bool bury_over(struct walk *at)
 {
     uint64_t dead = relink(at->link, next_name(at->link), MARK_DEAD);
     return atomic_cas_acq_rel(link_of(at->w), &at->link, dead) && settle(at);
@@ -211,7 +211,7 @@ void waitlist_sweep(struct waitlist *l, waitlist_over over)
             seen = 0;
             sound = walk_begin(l, &at);
         } else if (over(at.w)) {
-            sound = let_go(&at);
+            sound = bury_over(&at);
         } else {
             seen++;
             sound = walk_on(&at);
@@ -225,7 +225,7 @@ void waitlist_trim(struct waitlist *l, waitlist_over over)
     struct walk at;
     bool sound = walk_begin(l, &at);
     while (!sound || (at.w && over(at.w)))
-        sound = sound ? let_go(&at) : walk_begin(l, &at);
+        sound = sound ? bury_over(&at) : walk_begin(l, &at);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -10,6 +10,7 @@ static inline void model_copy_word(void *to, const void *from)
     *(uint64_t *)to = *(const uint64_t *)from;
 }
 
+#include "runtime/chan/chan.c"
 #include "runtime/chan/op.c"
 #include "runtime/chan/try.c"
 #include "runtime/chan/wait.c"
@@ -45,23 +46,53 @@ enum chan_result timed_get(struct weft_chan *ch, void *out)
     return CHAN_BLOCKED;
 }
 
-static struct weft_chan channel;
-static struct atomic_pair cells[4];
-
-static struct weft_chan *chan_of_words(uint32_t capacity)
+/* A channel of words in zeroed memory. */
+static void chan_init(struct weft_chan *c, struct atomic_pair *cells, uint32_t capacity)
 {
-    struct weft_chan *c = &channel;
     c->form = capacity ? FORM_WORD : FORM_SYNC;
     c->capacity = capacity;
     c->cells = capacity + 1;
-    c->index_mask = capacity <= 1 ? capacity : 3;
+    c->index_mask = mask_for(c->cells);
     c->skip = c->index_mask + 1 - c->cells;
     c->turn = capacity == 0;
     c->elem_size = sizeof(uint64_t);
     c->ring = cells;
-    for (uint32_t i = 0; i < c->cells; i++)
-        atomic_store_relaxed(&cells[i].lo, (uint64_t)ring_round_before(c, i) << POSITION_SHIFT);
-    return c;
+    atomic_store_relaxed(&c->refs, 1);
+    if (capacity)
+        init_cells(c);
+}
+
+static struct weft_chan *chan_of_words(uint32_t capacity)
+{
+    static struct weft_chan channel;
+    static struct atomic_pair cells[4];
+    chan_init(&channel, cells, capacity);
+    return &channel;
+}
+
+/* ---- elements that may each be sent and received once: i stands for what its sender wrote before ---- */
+
+#define ELEMENTS 4
+
+static int written[ELEMENTS]; /* plain */
+static _Atomic(uint32_t) received[ELEMENTS];
+
+static uint64_t element(uint64_t i)
+{
+    written[i] = (int)i;
+    return i;
+}
+
+static void arrived(uint64_t i)
+{
+    REQUIRE(i > 0 && i < ELEMENTS);
+    REQUIRE(written[i] == (int)i);
+    REQUIRE(atomic_add_acq_rel(&received[i], 1) == 0);
+}
+
+static bool has_arrived(int i)
+{
+    return atomic_load_relaxed(&received[i]);
 }
 
 #endif

@@ -9,27 +9,23 @@
 #include "chan.h"
 
 static struct weft_chan *ch;
-static int written[3]; /* plain */
 
 static void *sender(void *arg)
 {
-    uint64_t i = (uint64_t)*(int *)arg;
+    uint64_t i = element((uint64_t)*(int *)arg);
     m_is((int)i);
-    written[i] = (int)i;
     weft_chan_send(ch, &i);
     return NULL;
 }
 
 static void *receiver(void *arg)
 {
-    uint64_t sum = 0, i;
+    uint64_t i;
     m_is(*(int *)arg);
     for (int n = 0; n < 2; n++) {
         REQUIRE(weft_chan_recv(ch, &i));
-        REQUIRE(written[i] == (int)i);
-        sum += i;
+        arrived(i);
     }
-    REQUIRE(sum == 3);
     return NULL;
 }
 

@@ -8,52 +8,13 @@
  * bug: those that a sweep could not push back are forgotten | runtime/sync/waitgroup.c | s/^        serve(first);/        (void)first;/
  * bug: who timed out puts the record back though it is listed | runtime/sync/waitgroup.c | /sweep(wg);/,/waiter_drop/s/waiter_drop/waiter_put/
  * bug: a sweep takes the list though the count has just become zero | runtime/sync/waitgroup.c | /^static void sweep/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
-#include "waiting.h"
+#include "deadline.h"
 
 #include "runtime/sync/waitgroup.c"
 
 static weft_waitgroup *wg;
 static int written; /* plain */
 static _Atomic(uint32_t) waits = 2;
-static _Atomic(uint32_t) timer_state;
-static struct waiter *timer_waiter;
-static uint64_t timer_token;
-
-enum { TIMER_NONE, TIMER_ARMED, TIMER_OVER };
-
-int64_t os_now(void)
-{
-    return 0;
-}
-
-int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, void *arg,
-              uint64_t token)
-{
-    (void)out, (void)deadline;
-    REQUIRE(fire == timed_out);
-    timer_waiter = arg;
-    timer_token = token;
-    atomic_store_release(&timer_state, TIMER_ARMED);
-    return 0;
-}
-
-/* As the real one: it loses against a timer that has been taken. */
-bool timer_cancel(const struct timer_ticket *ticket)
-{
-    uint32_t armed = TIMER_ARMED;
-    (void)ticket;
-    return atomic_cas_acq_rel(&timer_state, &armed, TIMER_OVER);
-}
-
-static void *timer(void *arg)
-{
-    uint32_t armed = TIMER_ARMED;
-    (void)arg;
-    m_is(0);
-    if (atomic_cas_acq_rel(&timer_state, &armed, TIMER_OVER))
-        timed_out(timer_waiter, timer_token);
-    return NULL;
-}
 
 static void *worker(void *arg)
 {
@@ -74,7 +35,7 @@ static void *timed(void *arg)
 {
     (void)arg;
     m_is(2);
-    if (weft_waitgroup_wait_until(wg, 1) == 0)
+    if (weft_waitgroup_wait_until(wg, DEADLINE) == 0)
         REQUIRE(written);
     struct waiter *again = waiter_get(); /* of an earlier wait and in no list, or none */
     if (again) {
