@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 4-or - chapter 4, the or-channel: a channel that is closed as soon as any of several is, made by recursion: each
  * goroutine watches three, and the `or` of the rest with its own channel, so that the tree falls together. Scaled: the
- * signals come after 2 h, 5 min, 20 ms, 1 h and 1 min. */
+ * signals come after 2 h, 5 min, 10 ms, 1 h and 1 min. Those that are no longer waited for are told to stop: who
+ * starts a goroutine sees to it that it ends. */
 #include <stdio.h>
 #include <string.h>
 #include <weft/weft.h>
@@ -13,7 +14,7 @@ struct watch {
     weft_chan *any, *of[SIGNALS_MAX];
 };
 
-static weft_chan * or (weft_chan *const *of, size_t n);
+static weft_chan *or_channel(weft_chan *const *of, size_t n);
 
 /* Takes over its references. */
 static void watch(void *arg)
@@ -26,7 +27,7 @@ static void watch(void *arg)
         size_t n = w->n - 3;
         memcpy(rest, w->of + 3, n * sizeof rest[0]);
         rest[n] = w->any;
-        weft_chan *others = or (rest, n + 1);
+        weft_chan *others = or_channel(rest, n + 1);
         WEFT_SELECT(WEFT_RECV(w->of[0], NULL), WEFT_RECV(w->of[1], NULL), WEFT_RECV(w->of[2], NULL),
                     WEFT_RECV(others, NULL));
         weft_chan_unref(others);
@@ -38,7 +39,7 @@ static void watch(void *arg)
 }
 
 /* Borrows them. NULL for none. */
-static weft_chan * or (weft_chan *const *of, size_t n)
+static weft_chan *or_channel(weft_chan *const *of, size_t n)
 {
     struct watch w = {.n = n};
     if (n <= 1)
@@ -52,40 +53,46 @@ static weft_chan * or (weft_chan *const *of, size_t n)
 }
 
 struct signal_after {
-    weft_chan *signal;
+    weft_chan *stop, *signal;
     int64_t ns;
 };
 
 static void signal_later(void *arg)
 {
     struct signal_after *s = arg;
-    weft_sleep(s->ns);
+    WEFT_SELECT(WEFT_RECV(s->stop, NULL), WEFT_AFTER(s->ns));
     weft_chan_close(s->signal);
     weft_chan_unref(s->signal);
+    weft_chan_unref(s->stop);
 }
 
-static weft_chan *sig(int64_t after_ns)
+static weft_chan *sig(weft_chan *stop, int64_t after_ns)
 {
     weft_chan *signal = weft_chan_new(0, 0);
-    WEFT_GO(signal_later, struct signal_after, weft_chan_ref(signal), after_ns);
+    WEFT_GO(signal_later, struct signal_after, weft_chan_ref(stop), weft_chan_ref(signal),
+            after_ns);
     return signal;
 }
 
 static void wait_for_any(void *arg)
 {
     (void)arg;
+    weft_chan *stop = weft_chan_new(0, 0);
     int64_t begin = weft_now();
-    weft_chan *signals[] = {sig(2 * WEFT_HOUR), sig(5 * WEFT_MINUTE), sig(20 * WEFT_MILLISECOND),
-                            sig(WEFT_HOUR), sig(WEFT_MINUTE)};
-    weft_chan *any = or (signals, 5);
+    weft_chan *signals[] = {sig(stop, 2 * WEFT_HOUR), sig(stop, 5 * WEFT_MINUTE),
+                            sig(stop, 10 * WEFT_MILLISECOND), sig(stop, WEFT_HOUR),
+                            sig(stop, WEFT_MINUTE)};
+    weft_chan *any = or_channel(signals, 5);
     weft_chan_recv(any, NULL);
     int64_t ns = weft_now() - begin;
     printf("done after %lld ms\n", (long long)(ns / WEFT_MILLISECOND));
-    if (ns >= 20 * WEFT_MILLISECOND && ns < 10 * WEFT_SECOND)
+    if (ns >= 10 * WEFT_MILLISECOND && ns < 10 * WEFT_SECOND)
         printf("with the first of them\n");
     weft_chan_unref(any);
     for (int i = 0; i < 5; i++)
         weft_chan_unref(signals[i]);
+    weft_chan_close(stop);
+    weft_chan_unref(stop);
 }
 
 int main(void)

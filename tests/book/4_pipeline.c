@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 4-pipeline - chapter 4, pipelines: multiply(add(multiply(x, 2), 1), 2) over 1..4, each stage a goroutine that
- * stops when `done` is closed or its input ends. */
+ * 4-pipeline - chapter 4, pipelines: multiply(add(multiply(x, 2), 1), 2) over 1..4. First in batches: each stage is
+ * done with all values before the next begins. Then as a stream: each stage is a goroutine, which passes on one
+ * value at a time and stops when `done` is closed or its input ends. */
 #include <stdio.h>
 #include <weft/weft.h>
-
-struct stage {
-    weft_chan *done, *in, *out;
-    int (*fn)(int v, int by);
-    int by;
-};
 
 static int add(int v, int by)
 {
@@ -18,6 +13,42 @@ static int add(int v, int by)
 static int multiply(int v, int by)
 {
     return v * by;
+}
+
+/* ---- in batches ---- */
+
+static void batch_stage(int *values, int n, int (*fn)(int v, int by), int by)
+{
+    for (int i = 0; i < n; i++)
+        values[i] = fn(values[i], by);
+}
+
+static void batch(void)
+{
+    int values[] = {1, 2, 3, 4};
+    batch_stage(values, 4, multiply, 2);
+    batch_stage(values, 4, add, 1);
+    batch_stage(values, 4, multiply, 2);
+    printf("batch: ");
+    for (int i = 0; i < 4; i++)
+        printf("%d ", values[i]);
+    printf("\n");
+}
+
+/* ---- as a stream ---- */
+
+struct stage {
+    weft_chan *done, *in, *out;
+    int (*fn)(int v, int by);
+    int by;
+};
+
+static void stage_ends(struct stage *s)
+{
+    weft_chan_close(s->out);
+    weft_chan_unref(s->out);
+    weft_chan_unref(s->in);
+    weft_chan_unref(s->done);
 }
 
 static void run_stage(void *arg)
@@ -30,16 +61,14 @@ static void run_stage(void *arg)
         if (WEFT_SELECT(WEFT_RECV(s->done, NULL), WEFT_SEND(s->out, &v)) == 0)
             break;
     }
-    weft_chan_close(s->out);
-    weft_chan_unref(s->in);
-    weft_chan_unref(s->out);
+    stage_ends(s);
 }
 
 /* Takes its input over. */
 static weft_chan *stage(weft_chan *done, weft_chan *in, int (*fn)(int, int), int by)
 {
     weft_chan *out = weft_chan_new(sizeof(int), 0);
-    WEFT_GO(run_stage, struct stage, done, in, weft_chan_ref(out), fn, by);
+    WEFT_GO(run_stage, struct stage, weft_chan_ref(done), in, weft_chan_ref(out), fn, by);
     return out;
 }
 
@@ -49,26 +78,34 @@ static void run_generator(void *arg)
     for (int v = 1; v <= 4; v++)
         if (WEFT_SELECT(WEFT_RECV(s->done, NULL), WEFT_SEND(s->out, &v)) == 0)
             break;
-    weft_chan_close(s->out);
-    weft_chan_unref(s->out);
+    stage_ends(s);
 }
 
 static weft_chan *generator(weft_chan *done)
 {
     weft_chan *out = weft_chan_new(sizeof(int), 0);
-    WEFT_GO(run_generator, struct stage, .done = done, .out = weft_chan_ref(out));
+    WEFT_GO(run_generator, struct stage, .done = weft_chan_ref(done), .out = weft_chan_ref(out));
     return out;
+}
+
+static void stream(void)
+{
+    weft_chan *done = weft_chan_new(0, 0);
+    weft_chan *doubled = stage(done, generator(done), multiply, 2);
+    weft_chan *out = stage(done, stage(done, doubled, add, 1), multiply, 2);
+    printf("stream: ");
+    WEFT_RANGE(int, v, out) printf("%d ", v);
+    printf("\n");
+    weft_chan_unref(out);
+    weft_chan_close(done); /* the stages have ended already; else this would end them */
+    weft_chan_unref(done);
 }
 
 static void pipeline(void *arg)
 {
     (void)arg;
-    weft_chan *done = weft_chan_new(0, 0);
-    weft_chan *out =
-        stage(done, stage(done, stage(done, generator(done), multiply, 2), add, 1), multiply, 2);
-    WEFT_RANGE(int, v, out) printf("%d\n", v);
-    weft_chan_unref(out);
-    weft_chan_close(done); /* the stages have ended already; else this would end them */
+    batch();
+    stream();
 }
 
 int main(void)
