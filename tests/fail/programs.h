@@ -198,6 +198,11 @@ static void time_out(void *arg)
     weft_timer_unref(t);
 }
 
+static void count_down(void *waitgroup)
+{
+    weft_waitgroup_done(waitgroup);
+}
+
 static void main_timers(void *arg)
 {
     weft_waitgroup done = {0};
@@ -206,7 +211,7 @@ static void main_timers(void *arg)
         accepted(weft_waitgroup_go(&done, time_out, NULL));
     for (int i = 0; i < SOME; i++) {
         weft_waitgroup_add(&done, 1);
-        weft_timer *t = timer_checked(i * 10000, (weft_fn)weft_waitgroup_done, &done);
+        weft_timer *t = timer_checked(i * 10000, count_down, &done);
         if (!t || (i % 3 == 0 && weft_timer_reset(t, 20000) && weft_timer_stop(t)))
             weft_waitgroup_done(&done);
         weft_timer_unref(t);
@@ -293,7 +298,7 @@ struct message {
     char load[36]; /* too large for a cell: it takes a node */
 };
 
-static weft_chan *chan_checked(size_t elem_size, size_t capacity)
+static TEST_NOINLINE weft_chan *chan_checked(size_t elem_size, size_t capacity)
 {
     errno = 0;
     weft_chan *ch = weft_chan_new(elem_size, capacity);
@@ -406,17 +411,22 @@ static void own_signal(int signal)
     atomic_fetch_add(&own_signals_, 1);
 }
 
+static TEST_NOINLINE int notify(weft_chan **ch)
+{
+    const int wanted = SIGUSR1;
+    errno = 0;
+    *ch = weft_signal_notify(&wanted, 1);
+    return *ch ? 0 : errno == EAGAIN ? -ENOMEM : -errno; /* no thread, or no memory */
+}
+
 static void main_signal(void *arg)
 {
     struct sigaction own = {.sa_handler = own_signal, .sa_flags = SA_ONSTACK};
     (void)arg;
     CHECK_EQ(sigaction(SIGUSR1, &own, NULL), 0);
     for (int i = 0; i < 3; i++) {
-        const int wanted = SIGUSR1;
-        int got = 0, own_before = atomic_load(&own_signals_);
-        errno = 0;
-        weft_chan *ch = weft_signal_notify(&wanted, 1);
-        int rc = ch ? 0 : errno == EAGAIN ? -ENOMEM : -errno; /* no thread, or no memory */
+        weft_chan *ch;
+        int got = 0, own_before = atomic_load(&own_signals_), rc = notify(&ch);
         CHECK_EQ(raise(SIGUSR1), 0);
         if (accepted(rc)) {
             CHECK(weft_chan_recv(ch, &got));
