@@ -105,7 +105,7 @@ static void check_sums(void)
     TEST_UNTIL(atomic_load(&armed) == atomic_load(&undone) + atomic_load(&taken));
     test_until_goroutines(1);
     CHECK_EQ(atomic_load(&armed), atomic_load(&undone) + atomic_load(&taken));
-    CHECK_EQ(test_stats().timers, 0);
+    TEST_UNTIL(test_stats().timers == 0);
     CHECK_GT(atomic_load(&taken), 0);
     for (int i = 0; i < TIMERS; i++)
         weft_timer_unref(timers[i]);
@@ -198,7 +198,7 @@ static void resetting(void *arg)
     weft_waitgroup_wait(&workers);
     weft_ticker_unref(t);
     weft_chan_unref(done);
-    CHECK_EQ(test_stats().timers, 0);
+    TEST_UNTIL(test_stats().timers == 0); /* an alarm may just be on its way out */
 }
 
 TEST(a_ticker_that_is_reset_all_the_time)
@@ -241,7 +241,7 @@ static void stop_truly(weft_timer *t)
     weft_waitgroup_wait(&workers);
     pthread_join(thread, NULL);
     weft_timer_stop(t);
-    CHECK_EQ(test_stats().timers, 0);
+    TEST_UNTIL(test_stats().timers == 0);
     weft_timer_unref(t);
 }
 
