@@ -18,7 +18,7 @@ SANITIZE_OWNER_DATA_BEGIN
 struct foreign {
     struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
-    struct slab_cache gs, waiters, caches[SCHED_CACHES];
+    struct slab_cache gs, caches[SCHED_CACHES];
     struct weft_deferred *deferred;
     struct locals *locals;
 };
@@ -33,7 +33,6 @@ static void foreign_release(void *record)
     locals_free(&f->locals);
     tls_foreign = NULL;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
-    waiters_flush(&f->waiters);
     caches_flush(f->caches);
     f->free.count = 1;
     depot_push(&records, &f->free);
@@ -79,8 +78,8 @@ void foreign_exit(void)
 
 enum run_hold sched_hold_run(void)
 {
-    struct m *m = m_self();
-    if (likely(m && m->p && atomic_load_relaxed(&m->p->mode) != P_ORPHAN))
+    struct p *p = p_self();
+    if (likely(p && !p_is_orphan(p)))
         return RUN_OURS;
     return foreign_enter() ? RUN_HELD : RUN_GONE;
 }
@@ -126,12 +125,6 @@ struct waiter *foreign_waiter(void)
     f->waiter.cancellable = false;
     atomic_store_relaxed(&f->waiter.futex, 0);
     return &f->waiter;
-}
-
-struct slab_cache *foreign_waiters(void)
-{
-    struct foreign *f = foreign_self();
-    return f ? &f->waiters : NULL;
 }
 
 struct slab_cache *foreign_cache(enum sched_cache which)

@@ -58,12 +58,6 @@ struct g *g_new(struct p *p, weft_fn fn, void *arg)
     return g;
 }
 
-static struct p *p_here(void)
-{
-    struct m *m = m_self();
-    return likely(m) ? m->p : NULL;
-}
-
 /* One that was never launched. */
 static void g_discard(struct p *p, struct g *g)
 {
@@ -98,7 +92,7 @@ static void g_launch(struct p *p, struct g *g)
  * before start_leave. */
 static int start_enter(struct p **p)
 {
-    *p = p_here();
+    *p = p_self();
     return *p || foreign_enter() ? 0 : -ESRCH;
 }
 
@@ -152,17 +146,13 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
 
 int sched_go_in_order(weft_fn fn, void *arg)
 {
-    struct p *p = p_here();
+    struct p *p = p_self();
     struct g *g = g_new_here(p, fn, arg);
     if (!g)
         return -ENOMEM;
     sanitize_release(g);
     counter_add(&p->started, 1);
-    runq_push_tail(p, g);
-    if (!p_is_solo(p)) {
-        atomic_fence_full(); /* [WAKE-1] */
-        wake_check(p);
-    }
+    runq_push_last(p, g);
     return 0;
 }
 

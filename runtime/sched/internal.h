@@ -113,9 +113,9 @@ struct p {
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
     uint64_t id_next, id_end;
-    struct slab_cache gs, waiters;
+    struct slab_cache gs;
     struct stack_cache stacks;
-    struct slab_cache caches[SCHED_CACHES]; /* the rooms above have */
+    struct slab_cache caches[SCHED_CACHES];
 
     /* Counters: written by the holder, read by weft_stats_read. */
     _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
@@ -278,6 +278,13 @@ static inline struct m *m_self(void)
     return ARCH_TLS_LOAD(tls_m);
 }
 
+/* The P that this thread holds, or NULL. */
+static inline struct p *p_self(void)
+{
+    struct m *m = m_self();
+    return likely(m) ? m->p : NULL;
+}
+
 static inline bool m_is_orphan(struct m *m)
 {
     return atomic_load_acquire(&m->state) >= M_ORPHAN;
@@ -421,7 +428,6 @@ void faults_release(void); /* the handlers are again as the program had them */
 /* run.c */
 struct p *p_new(unsigned index);
 void p_reset(struct p *p);
-void caches_flush(struct slab_cache caches[SCHED_CACHES]); /* to where others find them */
 void sched_may_spin(unsigned procs);
 int procs_outside_runs(int n);
 void set_stack_bytes(size_t bytes); /* the default size; cached stacks of another one go */
@@ -483,7 +489,6 @@ struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
 struct weft_deferred **foreign_deferred(void);
-struct slab_cache *foreign_waiters(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */
@@ -491,7 +496,16 @@ bool foreign_set_locals(struct locals *t); /* false: no memory */
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
-void waiters_flush(struct slab_cache *cache);
+
+/* caches.c */
+void caches_flush(struct slab_cache caches[SCHED_CACHES]);
+
+/* What sched_cache() gives. */
+static inline struct slab_cache *cache_here(enum sched_cache which)
+{
+    struct p *p = p_self();
+    return likely(p) ? &p->caches[which] : foreign_cache(which);
+}
 
 SANITIZE_OWNER_DATA_END
 

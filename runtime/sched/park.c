@@ -191,9 +191,8 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
 /* The P that this thread holds, if it is one of the run in progress. */
 static inline struct p *p_of_run(void)
 {
-    struct m *m = m_self();
-    struct p *p = likely(m) ? m->p : NULL;
-    return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
+    struct p *p = p_self();
+    return likely(p && !p_is_orphan(p)) ? p : NULL;
 }
 
 static void wake_foreign(struct g *g)
@@ -233,11 +232,7 @@ void waiter_wake_in_order(struct waiter *w)
     }
     sanitize_release(w);
     counter_add(&p->unparks, 1);
-    runq_push_tail(p, g);
-    if (p_is_solo(p))
-        return;
-    atomic_fence_full(); /* [WAKE-1] */
-    wake_check(p);
+    runq_push_last(p, g);
 }
 
 /* Go on at the next goroutine; the caller's is left behind, exiting. Inlined into the goroutine's first

@@ -28,7 +28,6 @@ static void empty(struct p *p)
     for (struct g *g; (g = runq_take_next(p)) || (g = runq_take_queued(p)); some = true)
         injection_push(g);
     magazine_flush(&p->gs.free, &sched.g_class.depot);
-    waiters_flush(&p->waiters);
     caches_flush(p->caches);
     stacks_flush(&sched.stack_class, &p->stacks);
     atomic_fence_full(); /* [WAKE-1] */

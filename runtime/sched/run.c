@@ -270,12 +270,6 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops)
     sched.timer_ops = *ops;
 }
 
-static struct p *p_self(void)
-{
-    struct m *m = m_self();
-    return m ? m->p : NULL;
-}
-
 struct sched_timer_slot *sched_timer_slot(void)
 {
     struct p *p = p_self();
@@ -316,23 +310,6 @@ void sched_timer_count(int delta)
 uint64_t sched_run_number(void)
 {
     return atomic_load_relaxed(&sched.run_number);
-}
-
-void sched_set_cache_class(enum sched_cache which, struct slab_class *class)
-{
-    sched.cache_classes[which] = class;
-}
-
-void caches_flush(struct slab_cache caches[SCHED_CACHES])
-{
-    for (int i = 0; i < SCHED_CACHES; i++)
-        magazine_flush(&caches[i].free, &sched.cache_classes[i]->depot);
-}
-
-struct slab_cache *sched_cache(enum sched_cache which)
-{
-    struct p *p = p_self();
-    return likely(p) ? &p->caches[which] : foreign_cache(which);
 }
 
 SANITIZE_OWNER_DATA_END

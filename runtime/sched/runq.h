@@ -40,6 +40,16 @@ static inline void wake_check(struct p *p)
         wake_slow(p);
 }
 
+/* Behind all others, and wake somebody, maybe. */
+static inline void runq_push_last(struct p *p, struct g *g)
+{
+    runq_push_tail(p, g);
+    if (p_is_solo(p))
+        return;
+    atomic_fence_full(); /* [WAKE-1] */
+    wake_check(p);
+}
+
 /* Make g the next to run here, and wake somebody, maybe. */
 static inline __attribute__((always_inline)) void runq_push_next(struct p *p, struct g *g)
 {

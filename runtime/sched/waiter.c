@@ -61,18 +61,12 @@ static struct slab_class waiter_class = {
     .object_bytes = (sizeof(struct waiter_record) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 };
 
-static struct slab_cache *cache_here(void)
-{
-    struct m *m = m_self();
-    return likely(m && m->p) ? &m->p->waiters : foreign_waiters();
-}
-
 struct waiter *waiter_get(void)
 {
     struct m *m = m_self();
     if (unlikely(m && m->g && p_is_orphan(m->p)))
         sched_abandon();
-    struct slab_cache *cache = cache_here();
+    struct slab_cache *cache = cache_here(SCHED_CACHE_WAITERS);
     struct waiter_record *r = cache ? slab_get(&waiter_class, cache) : NULL;
     if (!r)
         return NULL;
@@ -86,7 +80,7 @@ struct waiter *waiter_get(void)
 
 void waiter_put(struct waiter *w)
 {
-    struct slab_cache *cache = cache_here();
+    struct slab_cache *cache = cache_here(SCHED_CACHE_WAITERS);
     struct waiter_record *r = container_of(w, struct waiter_record, waiter);
     if (likely(cache))
         slab_put(&waiter_class, cache, r);
@@ -110,9 +104,9 @@ void waiter_kill(struct waiter *w)
     atomic_and_acq_rel(&w->word, ~UINT64_C(1));
 }
 
-void waiters_flush(struct slab_cache *cache)
+__attribute__((constructor)) static void install(void)
 {
-    magazine_flush(&cache->free, &waiter_class.depot);
+    sched_set_cache_class(SCHED_CACHE_WAITERS, &waiter_class);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -7,6 +7,7 @@
 
 #include "model.h"
 
+#include "runtime/sched/caches.c"
 #include "runtime/sched/waiter.c"
 
 #define MS 4
@@ -37,8 +38,9 @@ void *slab_get_slow(struct slab_class *class, struct slab_cache *cache)
     return cache->free.spare ? magazine_get(&cache->free, &class->depot) : NULL;
 }
 
-struct slab_cache *foreign_waiters(void)
+struct slab_cache *foreign_cache(enum sched_cache which)
 {
+    (void)which;
     REQUIRE(false);
     return NULL;
 }
@@ -65,7 +67,7 @@ static void ms_init(void)
 static void record_add(int i, struct waiter_record *r)
 {
     REQUIRE(waiter_register(&r->waiter) == 0 && r->waiter.name < NAMES);
-    slab_put(&waiter_class, &p[i].waiters, r);
+    slab_put(&waiter_class, &p[i].caches[SCHED_CACHE_WAITERS], r);
 }
 
 static unsigned count_records(const struct depot_node *r)
@@ -80,7 +82,8 @@ static unsigned records_cached(void)
 {
     unsigned n = 0;
     for (int i = 0; i < MS; i++)
-        n += count_records(p[i].waiters.free.top) + count_records(p[i].waiters.free.spare);
+        n += count_records(p[i].caches[SCHED_CACHE_WAITERS].free.top) +
+             count_records(p[i].caches[SCHED_CACHE_WAITERS].free.spare);
     return n;
 }
 
