@@ -53,6 +53,16 @@ struct atomic_pair {
 #define atomic_cas_pair(p, lo, hi, new_lo, new_hi)                                                 \
     (ATOMIC_POINT(), arch_cas_pair((p), (lo), (hi), (new_lo), (new_hi)))
 
+/* Swap both words as one; what they were goes to lo and hi. */
+static inline void atomic_swap_pair(struct atomic_pair *pair, uint64_t new_lo, uint64_t new_hi,
+                                    uint64_t *lo, uint64_t *hi)
+{
+    do {
+        *lo = atomic_load_acquire(&pair->lo);
+        *hi = atomic_load_acquire(&pair->hi);
+    } while (!atomic_cas_pair(pair, *lo, *hi, new_lo, new_hi));
+}
+
 #ifdef WEFT_TSAN
 extern _Atomic(uint32_t) atomic_fence_word;
 #endif

@@ -18,6 +18,7 @@
 
 #include "arch/os.h"
 #include "runtime/chan/timed.h"
+#include "runtime/time/time.h"
 
 #define CASES_MAX 65536
 
@@ -41,8 +42,7 @@ static __attribute__((noinline)) uint32_t random_below(uint32_t n)
 
 static __attribute__((noinline)) void survey_after(struct select *s, uint32_t index)
 {
-    int64_t now = os_now(), ns = s->cases[index].ns;
-    int64_t deadline = ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+    int64_t deadline = time_after(s->cases[index].ns);
     if (s->after_case == NO_CASE || deadline < s->deadline) {
         s->deadline = deadline;
         s->after_case = (int)index;

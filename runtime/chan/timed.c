@@ -121,10 +121,7 @@ static int64_t set(struct timed *t, int64_t when, int64_t period)
 {
     uint64_t old, old_period;
     sanitize_release(&t->due);
-    do {
-        old = atomic_load_acquire(&t->due.lo);
-        old_period = atomic_load_acquire(&t->due.hi);
-    } while (!atomic_cas_pair(&t->due, old, old_period, (uint64_t)when, (uint64_t)period));
+    atomic_swap_pair(&t->due, (uint64_t)when, (uint64_t)period, &old, &old_period);
     return (int64_t)old;
 }
 

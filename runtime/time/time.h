@@ -44,10 +44,7 @@ static inline struct timer_ticket timer_cell_swap(struct atomic_pair *cell,
                                                   struct timer_ticket ticket)
 {
     uint64_t timer, generation;
-    do {
-        timer = atomic_load_acquire(&cell->lo);
-        generation = atomic_load_acquire(&cell->hi);
-    } while (!atomic_cas_pair(cell, timer, generation, (uintptr_t)ticket.timer, ticket.generation));
+    atomic_swap_pair(cell, (uintptr_t)ticket.timer, ticket.generation, &timer, &generation);
     return (struct timer_ticket){.timer = (struct timer *)(uintptr_t)timer,
                                  .generation = generation};
 }
