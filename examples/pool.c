@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pool.c - a pool of objects (chapter 3 of "Concurrency in Go"): what is put back is used again before anything is made, and a pool can be filled
- * ahead of time, so that a request that must be quick never waits for the making. */
+ * pool.c - a pool of objects (chapter 3 of "Concurrency in Go"): what is put back is used again before anything is
+ * made, and a pool can be filled ahead of time, so that a request that must be quick never waits for the making. */
 #include <stdio.h>
 #include <weft/weft.h>
 
