@@ -8,28 +8,7 @@
  * bug: the element stays in the cell | runtime/chan/try.c | /uint64_t moved = (state & ~POSITION_MASK) | (uint64_t)ring_after(ch, tail, 1)/{N; s/moved = .*;/moved = state;/}
  * bug: the sender looks who waits and then takes it back | runtime/chan/try.c | s/if (atomic_cas_acq_rel(&ch->state, &state, moved))$/if (bug_cas_in_two_steps(\&ch->state, \&state, moved))/
  * bug: a receiver may register in whatever state | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (atomic_swap_acq_rel(\&ch->state, waited), 0)/ */
-#include "chan.h"
-
-static struct weft_chan *ch;
-
-static void *sender(void *arg)
-{
-    uint64_t i = element((uint64_t)*(int *)arg);
-    m_is((int)i);
-    weft_chan_send(ch, &i);
-    return NULL;
-}
-
-static void *receiver(void *arg)
-{
-    uint64_t i;
-    m_is(*(int *)arg);
-    for (int n = 0; n < 2; n++) {
-        REQUIRE(weft_chan_recv(ch, &i));
-        arrived(i);
-    }
-    return NULL;
-}
+#include "words.h"
 
 int main(void)
 {

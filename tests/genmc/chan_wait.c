@@ -6,28 +6,7 @@
  * bug: a waiter registers in whatever state | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (atomic_swap_acq_rel(\&ch->state, waited), 0)/
  * bug: registering publishes nothing | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (!bug_cas_relaxed(\&ch->state, \&state, waited))/
  * bug: a waiter is taken without winning it | runtime/chan/op.c | s/atomic_cas_acq_rel(&ch->state, &state, (state & POSITION_MASK) + POSITION_ONE)/bug_cas_in_two_steps(\&ch->state, \&state, (state \& POSITION_MASK) + POSITION_ONE)/ */
-#include "chan.h"
-
-static struct weft_chan *ch;
-
-static void *sender(void *arg)
-{
-    uint64_t i = element((uint64_t)*(int *)arg);
-    m_is((int)i);
-    weft_chan_send(ch, &i);
-    return NULL;
-}
-
-static void *receiver(void *arg)
-{
-    uint64_t i;
-    m_is(*(int *)arg);
-    for (int n = 0; n < 2; n++) {
-        REQUIRE(weft_chan_recv(ch, &i));
-        arrived(i);
-    }
-    return NULL;
-}
+#include "words.h"
 
 int main(void)
 {

@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * after_func.c - weft_after_func. */
-#include "../test.h"
+#include "in_run.h"
 
 static weft_waitgroup all;
-
-#define IN_RUN(name_)                                                                              \
-    static void run_##name_(void *arg);                                                            \
-    TEST(name_)                                                                                    \
-    {                                                                                              \
-        CHECK_EQ(test_run_procs(1, run_##name_, NULL), 0);                                         \
-        CHECK_EQ(test_run(run_##name_, NULL), 0);                                                  \
-    }                                                                                              \
-    static void run_##name_(void *arg)
 
 static void count(void *arg)
 {

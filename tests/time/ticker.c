@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ticker.c - weft_ticker. */
-#include "../test.h"
+#include "in_run.h"
 
 static weft_waitgroup all;
-
-#define IN_RUN(name_)                                                                              \
-    static void run_##name_(void *arg);                                                            \
-    TEST(name_)                                                                                    \
-    {                                                                                              \
-        CHECK_EQ(test_run_procs(1, run_##name_, NULL), 0);                                         \
-        CHECK_EQ(test_run(run_##name_, NULL), 0);                                                  \
-    }                                                                                              \
-    static void run_##name_(void *arg)
 
 /* Goal: ticks lie on the grid of the first one's time, in order, none twice, none early. */
 IN_RUN(ticks_lie_on_a_grid)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * timer.c - weft_timer and weft_after: timers with a channel. */
-#include "../test.h"
+#include "in_run.h"
 
 static weft_waitgroup all;
 
@@ -23,15 +23,6 @@ static bool has_value(weft_chan *ch)
 {
     return weft_chan_try_recv(ch, NULL) == 0;
 }
-
-#define IN_RUN(name_)                                                                              \
-    static void run_##name_(void *arg);                                                            \
-    TEST(name_)                                                                                    \
-    {                                                                                              \
-        CHECK_EQ(test_run_procs(1, run_##name_, NULL), 0);                                         \
-        CHECK_EQ(test_run(run_##name_, NULL), 0);                                                  \
-    }                                                                                              \
-    static void run_##name_(void *arg)
 
 /* ---- what a receive gives ---- */
 
