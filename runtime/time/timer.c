@@ -132,8 +132,9 @@ static void gone_push(struct timers *ts, struct timer *t)
     t->gone = atomic_load_relaxed(&ts->gone);
     while (!atomic_cas_acq_rel(&ts->gone, &t->gone, t))
         ;
-    if (atomic_add_relaxed(&ts->gone_n, 1) + 1 >= GONE_MAX)
-        lower_earliest(ts->slot, 1); /* long due */
+    bool many = atomic_add_relaxed(&ts->gone_n, 1) + 1 >= GONE_MAX;
+    if (many && lower_earliest(ts->slot, 1)) /* long due; who lowers it sees to a look */
+        sched_timer_armed();
 }
 
 /* Into the wheel, oldest first. */

@@ -252,3 +252,43 @@ IN_RUN(from_foreign_threads)
         pthread_join(threads[i], NULL);
     TEST_UNTIL(test_stats().timers == 0);
 }
+
+static atomic_int late_calls;
+
+static void is_called(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&late_calls, 1);
+}
+
+static void *stop_many(void *arg)
+{
+    struct timespec until_all_sleep = {.tv_nsec = 50000000};
+    weft_timer *far = weft_after_func(WEFT_HOUR, is_called, NULL);
+    nanosleep(&until_all_sleep, NULL);
+    for (int i = 0; i < 1000; i++) {
+        weft_timer *t = weft_after_func(WEFT_HOUR, is_called, NULL);
+        CHECK(weft_timer_stop(t));
+        weft_timer_unref(t);
+    }
+    int64_t begin = weft_now();
+    weft_timer_unref(weft_after_func(TEST_MS, is_called, NULL));
+    TEST_UNTIL(atomic_load(&late_calls) == 1);
+    CHECK_LT(weft_now() - begin, 5 * WEFT_SECOND); /* before anybody looks for other reasons */
+    CHECK(weft_timer_stop(far));
+    weft_timer_unref(far);
+    weft_waitgroup_done(&all);
+    return arg;
+}
+
+/* Goal: timers that a foreign thread has stopped hide none that comes later, while all sleep. */
+IN_RUN(many_stops_hide_no_later_timer)
+{
+    pthread_t thread;
+    (void)arg;
+    atomic_store(&late_calls, 0);
+    weft_waitgroup_add(&all, 1);
+    REQUIRE(pthread_create(&thread, NULL, stop_many, NULL) == 0);
+    weft_waitgroup_wait(&all);
+    TEST_UNTIL(pthread_tryjoin_np(thread, NULL) == 0);
+}
