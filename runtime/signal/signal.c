@@ -36,13 +36,15 @@ struct listener {
     struct listener *next;
     weft_chan *ch;
     uint64_t wants; /* bit n - 1: signal n */
+    bool leaves;
 };
 
 static struct {
     os_lock lock; /* of all this */
     struct listener *first;
     os_thread deliverer;
-    uintptr_t round; /* which deliverer: those of earlier rounds are to end */
+    uintptr_t round;   /* which deliverer: those of earlier rounds are to end */
+    uint64_t admitted; /* what it lets through to itself */
     bool child_prepared;
 } service = {.lock = OS_LOCK_INIT};
 
@@ -51,6 +53,14 @@ static uint64_t wanted_by_all(void)
     uint64_t all = 0;
     for (struct listener *l = service.first; l; l = l->next)
         all |= l->wants;
+    return all;
+}
+
+static uint64_t wanted_by_those_who_stay(void)
+{
+    uint64_t all = 0;
+    for (struct listener *l = service.first; l; l = l->next)
+        all |= l->leaves ? 0 : l->wants;
     return all;
 }
 
@@ -83,7 +93,8 @@ static void *deliver_on(void *arg)
         if (mine) {
             os_signals_admit_as_before(); /* threads that it starts for those it wakes inherit that */
             deliver();
-            os_signals_admit(wanted_by_all());
+            service.admitted = wanted_by_those_who_stay();
+            os_signals_admit(service.admitted);
         }
         os_lock_give(&service.lock);
         if (!mine)
@@ -122,14 +133,20 @@ static int add_signals(struct listener *l, uint64_t wants, bool all)
     return 0;
 }
 
+/* What nobody else wants. */
+static uint64_t own_of(const struct listener *l)
+{
+    uint64_t own = l->wants;
+    for (struct listener *other = service.first; other; other = other->next)
+        own &= other == l ? own : ~other->wants;
+    return own;
+}
+
 /* True: it was the last, and its deliverer is to be joined when the lock has been given. */
 static bool leave(struct listener *l, os_thread *deliverer)
 {
     struct listener **at = &service.first;
-    uint64_t own = l->wants;
-    for (struct listener *other = service.first; other; other = other->next)
-        own &= other == l ? own : ~other->wants;
-    for (; own; own &= own - 1)
+    for (uint64_t own = own_of(l); own; own &= own - 1)
         os_signal_forget(lowest_signal(own));
     os_signals_settle();
     deliver();
@@ -168,11 +185,29 @@ static struct listener *find(weft_chan *ch)
 
 /* ---- the calls ---- */
 
+/* Its listener, when the deliverer lets through no signal any more that nobody else wants: were it the only thread that
+ * does, such a signal would end the program once the actions are put back. NULL: it is in no list. */
+static struct listener *find_leaving(weft_chan *ch)
+{
+    struct listener *l = find(ch);
+    if (l) {
+        l->leaves = true;
+        os_signals_wake();
+    }
+    while (l && (service.admitted & own_of(l))) {
+        os_lock_give(&service.lock);
+        os_yield();
+        os_lock_take(&service.lock);
+        l = find(ch); /* another may have stopped it */
+    }
+    return l;
+}
+
 static void stop(weft_chan *ch)
 {
     os_thread deliverer;
     os_lock_take(&service.lock);
-    struct listener *l = find(ch);
+    struct listener *l = find_leaving(ch);
     bool last = l && leave(l, &deliverer);
     os_lock_give(&service.lock);
     if (last)

@@ -162,3 +162,55 @@ TEST(a_handler_on_top_of_the_default)
     CHECK(WIFSIGNALED(result.status) && WTERMSIG(result.status) == SIGTERM);
     CHECK_STR_EQ(result.out, "alive\n");
 }
+
+/* ---- signals that every thread blocks ---- */
+
+static atomic_bool to_send;
+
+static void *send_now_and_then(void *arg)
+{
+    uint64_t seed = test_seed();
+    for (int i = 0; i < *(int *)arg; i++) {
+        TEST_COMPUTE_UNTIL(atomic_load(&to_send));
+        for (volatile unsigned k = 0; k < test_random(&seed) % 3000; k++)
+            ;
+        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
+        atomic_store(&to_send, false);
+    }
+    return NULL;
+}
+
+CHILD(block_and_stop)
+{
+    sigset_t blocked, pending;
+    pthread_t thread;
+    int rounds = test_scale(5000) + 10, signal;
+    uint64_t seed = test_seed();
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    REQUIRE(pthread_create(&thread, NULL, send_now_and_then, &rounds) == 0);
+    for (int i = 0; i < rounds; i++) {
+        weft_chan *ch = notify_one(SIGUSR1);
+        atomic_store(&to_send, true);
+        for (volatile unsigned k = 0; k < test_random(&seed) % 3000; k++)
+            ;
+        weft_signal_stop(ch);
+        TEST_COMPUTE_UNTIL(!atomic_load(&to_send));
+        sigpending(&pending);
+        bool left = sigismember(&pending, SIGUSR1);
+        CHECK_EQ(drain(ch) + left, 1);
+        if (left)
+            sigwait(&blocked, &signal);
+        weft_chan_unref(ch);
+    }
+    pthread_join(thread, NULL);
+}
+
+TEST(a_signal_that_everybody_blocks_comes_or_stays_pending)
+{
+    /* Goal: while a stop puts its action back, which is to end the process, it isn't let through by anybody. */
+    static struct test_result result;
+    test_spawn("block_and_stop", &result);
+    CHECK_EXITED(&result, 0);
+}
