@@ -27,7 +27,7 @@ typedef struct weft_pool_options {
     /* Called when memory enters the pool, on the goroutine or thread whose get or warm needs it: 0 or -errno, then
      * the call fails with that. NULL: nothing is done. A panic in it is fatal. */
     int (*construct)(void *object, void *arg);
-    /* Called when memory leaves the pool: in weft_pool_free, in a put without memory to remember the object by, and
+    /* Called when memory leaves the pool: in weft_pool_free, in a put or get without memory to remember an object by, and
      * on the thread that called weft_run, where it must not wait for goroutines. NULL: nothing is done. */
     void (*destroy)(void *object, void *arg);
     void *arg;

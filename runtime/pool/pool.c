@@ -129,9 +129,12 @@ static struct stock *stock_make_here(struct weft_pool *pool)
 /* Keep objects here, of which one is returned. */
 static void *keep_but_one(struct weft_pool *pool, struct stock *mine, void **objects, uint32_t n)
 {
-    for (uint32_t i = 1; i < n; i++)
-        if (!mine || !stock_put(mine, objects[i]))
-            pool_put_away(pool, objects[i]);
+    for (uint32_t i = 1; i < n; i++) {
+        if (mine && stock_put(mine, objects[i]))
+            continue;
+        mine = NULL; /* what follows may call destroy, which may park */
+        pool_put_away(pool, objects[i]);
+    }
     return objects[0];
 }
 
