@@ -212,8 +212,16 @@ static void main_timers(void *arg)
     for (int i = 0; i < SOME; i++) {
         weft_waitgroup_add(&done, 1);
         weft_timer *t = timer_checked(i * 10000, count_down, &done);
-        if (!t || (i % 3 == 0 && weft_timer_reset(t, 20000) && weft_timer_stop(t)))
+        if (!t)
             weft_waitgroup_done(&done);
+        if (t &&
+            i % 3 == 0) { /* of each setting the function is called, or one of these says true */
+            weft_waitgroup_add(&done, 1);
+            if (weft_timer_reset(t, 20000))
+                weft_waitgroup_done(&done);
+            if (weft_timer_stop(t))
+                weft_waitgroup_done(&done);
+        }
         weft_timer_unref(t);
     }
     weft_waitgroup_wait(&done);
