@@ -16,8 +16,10 @@
 typedef pthread_t os_thread;
 int os_thread_start(os_thread *out, void *(*fn)(void *), void *arg);
 void os_thread_join(os_thread thread);
+bool os_thread_try_join(os_thread thread); /* false: it hasn't ended yet */
 os_thread os_thread_self(void);
-int64_t os_thread_cpu(os_thread thread); /* CPU time used, ns; 0: it has ended */
+int os_thread_id(void);        /* the kernel's, of the calling thread */
+int64_t os_thread_cpu(int id); /* CPU time used by a thread of this process, ns; 0: it has ended */
 void os_thread_detach(os_thread thread);
 void os_thread_name(const char *name);                /* of the calling thread; cut at 15 bytes */
 bool os_thread_bounds(char **low, size_t *size);      /* the calling thread's stack */

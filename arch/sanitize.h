@@ -38,6 +38,11 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 #else
 #define SANITIZE_FIBERS false
 #endif
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN) || defined(WEFT_VALGRIND)
+#define SANITIZE_STACKS true
+#else
+#define SANITIZE_STACKS false
+#endif
 
 /* For a function that begins on one flow of control and ends on another: TSan's record of its entry and of
  * its return would be in different ones. */
@@ -164,12 +169,24 @@ static inline void sanitize_ignore_end(void)
 #endif
 }
 
-static inline void sanitize_stack_register(void *low, void *high)
+/* Memcheck takes a change of the stack pointer for a frame, unless it leads from one stack that it knows to another. The
+ * number is for sanitize_stack_deregister(). */
+static inline unsigned sanitize_stack_register(void *low, void *high)
 {
 #ifdef WEFT_VALGRIND
-    (void)VALGRIND_STACK_REGISTER(low, high);
+    return VALGRIND_STACK_REGISTER(low, high);
 #else
     (void)low, (void)high;
+    return 0;
+#endif
+}
+
+static inline void sanitize_stack_deregister(unsigned number)
+{
+#ifdef WEFT_VALGRIND
+    VALGRIND_STACK_DEREGISTER(number);
+#else
+    (void)number;
 #endif
 }
 

@@ -17,6 +17,7 @@
 
 #define STOP_NS_DEFAULT INT64_C(1000000000)
 #define BLOCKING_GRACE_NS 10000000
+#define AGAIN_NS 1000000 /* so long those are waited for again that can't be left alone */
 #define STACKS_KEPT 1024 /* more than these are unmapped at the end of a run */
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -139,7 +140,9 @@ static void await_ms(int64_t *deadline)
     }
 }
 
-/* Join the Ms that have left and let go of the others. 1: some should be waited for again. */
+/* Join the Ms that have left and let go of the others. 1: some should be waited for again. One that runs no goroutine is
+ * within the scheduler, where nothing takes long but what the kernel makes long: were it left alone it would go on
+ * with a later run's counts. */
 static int settle_ms(int64_t deadline)
 {
     int rc = 0;
@@ -150,10 +153,11 @@ static int settle_ms(int64_t deadline)
         if (state == M_FREE || state >= M_ORPHAN)
             continue;
         if (state == M_LEFT) {
-            if (!m_take_left(m))
+            if (!m_take_left(m, true))
                 return 1;
             m_free(m);
-        } else if ((state == M_RUNNING && os_now() < deadline) || !make_orphan(m, state)) {
+        } else if (state == M_JOINING || (state == M_RUNNING && (os_now() < deadline || !m->g)) ||
+                   !make_orphan(m, state)) {
             return 1;
         } else if (state == M_RUNNING) {
             rc = -ETIMEDOUT;
@@ -174,6 +178,8 @@ int join_ms(void)
         await_ms(&deadline);
         rc = settle_ms(deadline);
         timed_out |= rc == -ETIMEDOUT;
+        if (rc == 1 && os_now() >= deadline)
+            deadline = os_now() + AGAIN_NS;
     } while (rc == 1);
     return timed_out ? -ETIMEDOUT : 0;
 }

@@ -78,8 +78,7 @@ void foreign_exit(void)
 
 enum run_hold sched_hold_run(void)
 {
-    struct p *p = p_self();
-    if (likely(p && !p_is_orphan(p)))
+    if (likely(p_self()))
         return RUN_OURS;
     return foreign_enter() ? RUN_HELD : RUN_GONE;
 }

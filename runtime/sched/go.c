@@ -92,7 +92,7 @@ static void g_launch(struct p *p, struct g *g)
  * before start_leave. */
 static int start_enter(struct p **p)
 {
-    *p = p_self();
+    *p = p_held();
     return *p || foreign_enter() ? 0 : -ESRCH;
 }
 
@@ -146,7 +146,7 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
 
 int sched_go_in_order(weft_fn fn, void *arg)
 {
-    struct p *p = p_self();
+    struct p *p = p_held();
     struct g *g = g_new_here(p, fn, arg);
     if (!g)
         return -ENOMEM;

@@ -147,7 +147,7 @@ struct p {
  * Each step is a CAS: the M and the end of the run agree on which came first. LEFT and GONE become FREE at
  * the end of a run. An M that finds itself an orphan touches nothing of the run any more. Descriptors of Ms
  * are never freed, so who walks over sched.ms needs no lock. */
-enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_ORPHAN, M_GONE };
+enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_JOINING, M_ORPHAN, M_GONE };
 
 /* m.asked */
 #define ASKED_TO_STOP 1u
@@ -190,6 +190,7 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
+    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
     struct g *orphan_g;          /* what an orphan ran */
     struct p *orphan_p;          /* and the P that it holds, if any */
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
@@ -279,7 +280,7 @@ static inline struct m *m_self(void)
 }
 
 /* The P that this thread holds, or NULL. */
-static inline struct p *p_self(void)
+static inline struct p *p_held(void)
 {
     struct m *m = m_self();
     return likely(m) ? m->p : NULL;
@@ -295,6 +296,13 @@ static inline bool m_is_orphan(struct m *m)
 static inline bool p_is_orphan(struct p *p)
 {
     return atomic_load_relaxed(&p->mode) == P_ORPHAN;
+}
+
+/* The P that this thread holds, if it is one of the run in progress. */
+static inline struct p *p_self(void)
+{
+    struct p *p = p_held();
+    return likely(p && !p_is_orphan(p)) ? p : NULL;
 }
 
 /* Changes with each pick. */
@@ -418,8 +426,9 @@ void m_loop(struct m *m);
 struct m *m_alloc(void);
 int m_reserve_sightings(struct m *m);
 void m_dealloc(struct m *m);
-void m_free(struct m *m);      /* one that m_start made: its slot may be used again */
-bool m_take_left(struct m *m); /* make sure of one whose thread leaves; false: another has it */
+void m_free(struct m *m); /* one that m_start made: its slot may be used again */
+/* Make sure of one whose thread leaves. False: another has it, or (unless it shall wait) the thread hasn't ended. */
+bool m_take_left(struct m *m, bool wait);
 
 /* fault.c */
 void faults_catch(void);   /* from here on overflows are reported */
@@ -503,7 +512,7 @@ void caches_flush(struct slab_cache caches[SCHED_CACHES]);
 /* What sched_cache() gives. */
 static inline struct slab_cache *cache_here(enum sched_cache which)
 {
-    struct p *p = p_self();
+    struct p *p = p_held();
     return likely(p) ? &p->caches[which] : foreign_cache(which);
 }
 

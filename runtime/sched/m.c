@@ -53,12 +53,18 @@ void m_dealloc(struct m *m)
     alloc_free(m);
 }
 
-bool m_take_left(struct m *m)
+bool m_take_left(struct m *m, bool wait)
 {
     uint32_t left = M_LEFT;
-    if (!atomic_cas_acq_rel(&m->state, &left, M_RUNNING))
+    if (!atomic_cas_acq_rel(&m->state, &left, M_JOINING))
         return false;
-    os_thread_join(m->thread); /* it is at its very end */
+    if (wait) {
+        os_thread_join(m->thread);
+    } else if (!os_thread_try_join(m->thread)) {
+        atomic_store_release(&m->state, M_LEFT); /* destructors of the program's run on it */
+        return false;
+    }
+    atomic_store_release(&m->state, M_RUNNING);
     return true;
 }
 
@@ -71,7 +77,7 @@ static struct m *m_take_free(void)
         uint32_t state = m ? atomic_load_relaxed(&m->state) : M_GONE;
         if (state == M_FREE && atomic_cas_acq_rel(&m->state, &state, M_RUNNING))
             return m;
-        if (unlikely(state == M_LEFT) && m_take_left(m))
+        if (unlikely(state == M_LEFT) && m_take_left(m, false))
             return m;
     }
     return NULL;
@@ -127,8 +133,9 @@ void m_loop(struct m *m)
 {
     char *low = NULL;
     size_t size = 0;
-    if (SANITIZE_FIBERS)
+    if (SANITIZE_STACKS)
         os_thread_bounds(&low, &size);
+    unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
     os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
@@ -145,6 +152,7 @@ void m_loop(struct m *m)
     qsbr_unregister();
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
+    sanitize_stack_deregister(stack);
     tls_m = NULL;
 }
 
@@ -152,6 +160,7 @@ static void *m_thread(void *arg)
 {
     struct m *m = arg;
     m->thread = os_thread_self(); /* os_thread_start() may not have got to it yet */
+    atomic_store_relaxed(&m->thread_id, os_thread_id());
     os_thread_name("weft");
     os_thread_set_slack(1);
     m_loop(m);

@@ -188,13 +188,6 @@ void waiter_wait(struct waiter *w, enum wait_reason reason)
     sanitize_acquire(w);
 }
 
-/* The P that this thread holds, if it is one of the run in progress. */
-static inline struct p *p_of_run(void)
-{
-    struct p *p = p_self();
-    return likely(p && !p_is_orphan(p)) ? p : NULL;
-}
-
 static void wake_foreign(struct g *g)
 {
     if (!foreign_enter())
@@ -212,7 +205,7 @@ void waiter_wake(struct waiter *w)
         foreign_wake(w);
         return;
     }
-    struct p *p = p_of_run();
+    struct p *p = p_self();
     if (unlikely(!p)) {
         wake_foreign(g);
         return;
@@ -225,7 +218,7 @@ void waiter_wake(struct waiter *w)
 void waiter_wake_in_order(struct waiter *w)
 {
     struct g *g = w->g;
-    struct p *p = p_of_run();
+    struct p *p = p_self();
     if (unlikely(!g || !p)) {
         waiter_wake(w);
         return;

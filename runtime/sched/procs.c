@@ -146,8 +146,12 @@ int weft_maxprocs(int n)
     bool on_goroutine = m && m->g && !p_is_orphan(m->p);
     if (!on_goroutine && !foreign_enter())
         return procs_outside_runs(n);
-    while (n > 0 && atomic_swap_acq_rel(&busy, true))
-        weft_yield(); /* another is at it */
+    while (n > 0 && atomic_swap_acq_rel(&busy, true)) { /* another is at it */
+        if (on_goroutine)
+            weft_yield();
+        else
+            os_yield(); /* an orphan, too: it is inside as a foreign thread, and must come out */
+    }
     int old = (int)atomic_load_relaxed(&sched.procs);
     if (n > 0) {
         m = on_goroutine ? m_self() : NULL;

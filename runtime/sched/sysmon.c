@@ -78,7 +78,7 @@ static void end_slice(struct p *p)
     if (!deque_size(&p->runq) && !atomic_load_relaxed(&p->next) &&
         !atomic_load_relaxed(&sched.injected))
         return;
-    int64_t cpu = os_thread_cpu(m->thread);
+    int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
     else if (cpu - p->seen_cpu >= SLICE_NS)

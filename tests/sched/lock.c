@@ -239,6 +239,51 @@ TEST(threads_that_ended_are_replaced_for_ever)
     CHECK_EQ(test_run(many_end_locked, &all), 0);
 }
 
+static pthread_mutex_t held_by_main = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t key;
+static atomic_bool in_destructor, another_ran;
+
+static void wait_for_main(void *arg)
+{
+    (void)arg;
+    atomic_store(&in_destructor, true);
+    pthread_mutex_lock(&held_by_main);
+    pthread_mutex_unlock(&held_by_main);
+}
+
+static void ends_with_destructor(void *arg)
+{
+    weft_lock_os_thread();
+    CHECK_EQ(pthread_setspecific(key, arg), 0);
+}
+
+static void runs(void *arg)
+{
+    (void)arg;
+    atomic_store(&another_ran, true);
+}
+
+static void starts_others_meanwhile(void *arg)
+{
+    pthread_mutex_lock(&held_by_main);
+    CHECK_EQ(weft_go(ends_with_destructor, &key), 0);
+    while (!atomic_load(&in_destructor))
+        weft_yield();
+    TEST_COMPUTE_UNTIL((weft_go(runs, NULL) == 0) &&
+                       (atomic_load(&another_ran) || test_stats().procs == 1));
+    pthread_mutex_unlock(&held_by_main);
+    (void)arg;
+}
+
+TEST(a_thread_that_takes_long_to_end_holds_up_nobody)
+{
+    /* Goal: where another thread is needed, none is waited for that runs destructors, which may wait for
+     * whoever needs it. */
+    REQUIRE(pthread_key_create(&key, wait_for_main) == 0);
+    CHECK_EQ(test_run(starts_others_meanwhile, NULL), 0);
+    pthread_key_delete(key);
+}
+
 /* ---- elsewhere ---- */
 
 static void *lock_here(void *arg)

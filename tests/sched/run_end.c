@@ -2,6 +2,8 @@
  * run_end.c - how a run ends around goroutines that yield, compute, block or were just woken. */
 #include "../test.h"
 
+#include "runtime/hooks.h"
+
 #include <sys/mman.h>
 
 /* Longer than any machine delays a thread; only a run that fails waits for so long. */
@@ -458,3 +460,112 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     }
     weft_chan_unref(empty_chan);
 }
+
+static weft_timer *later_timer;
+
+static void resets_a_later_timer(void)
+{
+    weft_timer_reset(later_timer, 20 * TEST_MS);
+}
+
+static void waits_for_later_timer(void *arg)
+{
+    (void)arg;
+    later_timer = weft_timer_new(WEFT_HOUR);
+    atomic_store(&come_back, true);
+    CHECK(weft_chan_recv(weft_timer_chan(later_timer), NULL));
+    weft_timer_unref(later_timer);
+}
+
+TEST(an_orphan_that_sets_a_later_timer_does_as_a_foreign_thread_does)
+{
+    /* Goal: the timer fires; it isn't left to a processor that nobody looks at. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    atomic_store(&come_back, false);
+    atomic_store(&is_away, false);
+    CHECK_EQ(test_run_config(leave_one, (void *)resets_a_later_timer, &config), -ETIMEDOUT);
+    CHECK_EQ(test_run(waits_for_later_timer, NULL), 0);
+    until_threads(threads);
+}
+
+static atomic_bool is_over;
+
+static void asks_till_it_is_over(void)
+{
+    while (!atomic_load(&is_over))
+        weft_maxprocs(3);
+}
+
+static void asks_as_well(void *arg)
+{
+    (void)arg;
+    atomic_store(&come_back, true);
+    for (int i = 0, n = test_scale(20000) + 100; i < n; i++)
+        weft_maxprocs(3 + i % 2);
+}
+
+TEST(an_orphan_and_a_later_run_ask_for_processors)
+{
+    /* Goal: the run ends though the orphan waits for its turn to change their number. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    atomic_store(&come_back, false);
+    atomic_store(&is_away, false);
+    atomic_store(&is_over, false);
+    CHECK_EQ(test_run_config(leave_one, (void *)asks_till_it_is_over, &config), -ETIMEDOUT);
+    CHECK_EQ(test_run_procs(4, asks_as_well, NULL), 0);
+    atomic_store(&is_over, true);
+    until_threads(threads);
+    weft_maxprocs(test_procs(2)); /* the orphan may have asked between runs */
+}
+
+#ifdef WEFT_TEST_BUILD
+
+static atomic_bool has_yielded;
+
+static void is_held(void *n)
+{
+    weft_priv_hold_at((unsigned)(uintptr_t)n);
+    weft_yield();
+    atomic_store(&has_yielded, true);
+}
+
+static void *release_later(void *arg)
+{
+    struct timespec moment = {.tv_nsec = 15000000}; /* longer than stop_ns comes to */
+    TEST_UNTIL(weft_priv_held() || atomic_load(&has_yielded));
+    nanosleep(&moment, NULL);
+    weft_priv_release();
+    return arg;
+}
+
+static pthread_t releaser;
+
+static void return_when_held(void *n)
+{
+    atomic_store(&has_yielded, false);
+    REQUIRE(pthread_create(&releaser, NULL, release_later, NULL) == 0);
+    CHECK_EQ(weft_go(is_held, n), 0);
+    while (!weft_priv_held() && !atomic_load(&has_yielded))
+        weft_yield();
+}
+
+TEST(a_thread_that_is_stopped_within_the_scheduler)
+{
+    /* Goal: the end of a run that finds a thread stopped anywhere within a switch leaves later runs alone. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    empty_chan = weft_chan_new(0, 0);
+    for (uintptr_t n = 1; n <= 40; n++) {
+        int rc = test_run_config(return_when_held, (void *)n, &config);
+        CHECK(rc == 0 || rc == -ETIMEDOUT);
+        CHECK_EQ(test_run(nobody_receives, NULL), 0);
+        pthread_join(releaser, NULL);
+        until_threads(threads);
+        CHECK_EQ(test_run(nobody_receives, NULL), 0);
+    }
+    weft_chan_unref(empty_chan);
+}
+
+#endif
