@@ -43,7 +43,10 @@ void os_futex_wake(_Atomic(uint32_t) *word, int n);
 void os_fence_prepare(void);
 void os_fence_heavy(void); /* pairs with atomic_fence_light() */
 
-int64_t os_now(void); /* CLOCK_MONOTONIC, ns */
+/* ns on CLOCK_MONOTONIC's scale (clock.h), perhaps of a moment some instructions ago; _in_order: of none before a load
+ * that comes before it. */
+int64_t os_now(void);
+int64_t os_now_in_order(void);
 void os_sleep_until(int64_t deadline);
 uint64_t os_random(void);
 void os_yield(void);
@@ -80,6 +83,11 @@ os_cpu_quota(void); /* CPUs that the cgroup allows; 0: no limit; below 0: can't 
 bool os_hold_at(unsigned nth);
 bool os_hold_is_on(void);
 void os_hold_end(void);
+
+/* In the test build: the clock goes forward by ns, or flies from one awaited time to the next (clock_moved.h). False: not the
+ * test build. Waits that began before the first of these calls don't see it. */
+bool os_clock_move(int64_t ns);
+void os_clock_fly(bool on);
 
 /* Write all of text to stderr, whatever the state of stdio. */
 void os_write_stderr(const char *text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * os_linux.c - arch/os.h on Linux. */
+#include "arch/clock_moved.h"
 #include "arch/os.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@
 
 #define THREAD_STACK_BYTES ((size_t)8 << 20)
 #define NS_PER_S INT64_C(1000000000)
+#define MOVED_WAIT_NS 1000000 /* see clock_is_moved() */
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
@@ -148,9 +150,21 @@ void os_thread_set_slack(int ns)
     prctl(PR_SET_TIMERSLACK, ns);
 }
 
+static struct timespec timespec_of(int64_t at)
+{
+    at = at > clock_offset() ? at - clock_offset() : 0;
+    return (struct timespec){.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
+}
+
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
 {
-    struct timespec at = {.tv_sec = deadline / NS_PER_S, .tv_nsec = deadline % NS_PER_S};
+    struct timespec at = timespec_of(deadline);
+    if (clock_is_moved() && deadline != OS_FOREVER) {
+        int64_t soon = os_now() + MOVED_WAIT_NS;
+        if (clock_fly_to(deadline))
+            return atomic_load_acquire(word) == expected ? -ETIMEDOUT : -EAGAIN;
+        at = timespec_of(deadline < soon ? deadline : soon);
+    }
     /* FUTEX_WAIT_BITSET takes an absolute time, so an interrupted wait doesn't drift. */
     long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
                       deadline == OS_FOREVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -162,17 +176,11 @@ void os_futex_wake(_Atomic(uint32_t) *word, int n)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
-int64_t os_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 void os_sleep_until(int64_t deadline)
 {
-    struct timespec at = {.tv_sec = deadline / NS_PER_S, .tv_nsec = deadline % NS_PER_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+    struct timespec at = timespec_of(deadline);
+    while (!clock_fly_to(deadline) &&
+           clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
         ;
 }
 

@@ -26,6 +26,11 @@ WEFT_API bool weft_priv_hold_at(unsigned nth);
 WEFT_API bool weft_priv_held(void);
 WEFT_API void weft_priv_release(void);
 
+/* The clock goes forward by ns, or flies from one awaited time to the next. False: this isn't a test build, nothing happens. A
+ * wait that began before the first of these calls doesn't see it. */
+WEFT_API bool weft_priv_clock_move(int64_t ns);
+WEFT_API void weft_priv_clock_fly(bool on);
+
 /* Index of the processor that runs this goroutine, -1 on a foreign thread. */
 WEFT_API int weft_priv_proc(void);
 

@@ -23,6 +23,16 @@ void weft_priv_release(void)
     os_hold_end();
 }
 
+bool weft_priv_clock_move(int64_t ns)
+{
+    return os_clock_move(ns);
+}
+
+void weft_priv_clock_fly(bool on)
+{
+    os_clock_fly(on);
+}
+
 static _Atomic(uint64_t) *word_of(weft_priv_gate *gate)
 {
     return (_Atomic(uint64_t) *)&gate->word;

@@ -9,7 +9,7 @@
 
 int64_t weft_now(void)
 {
-    return os_now();
+    return os_now_in_order();
 }
 
 static void wake_sleeper(void *waiter, uint64_t token)
