@@ -32,9 +32,10 @@ static bool is_sharp(uint64_t width, uint64_t counts)
     return width <= counts >> 16;
 }
 
-static bool differs_by(uint64_t a, uint64_t b, uint64_t part)
+/* No clock is corrected by more. */
+static bool is_far_from(uint64_t slope, uint64_t rate)
 {
-    return (a > b ? a - b : b - a) > b / part;
+    return (slope > rate ? slope - rate : rate - slope) > rate / 16;
 }
 
 /* Of the kernel's kind. */
@@ -87,11 +88,11 @@ static bool aim(const struct clock_piece *p, const struct clock_reading *now, ui
     int64_t passed = now->ns - p->read_ns;
     int64_t ahead = passed < CLOCK_PIECE_NS ? passed : CLOCK_PIECE_NS;
     note_reading(next, now, slope_of((uint64_t)passed, now->counter - p->read_at));
-    if (differs_by(next->rate, p->rate, 1000) || now->ns + ahead <= next->ns)
+    if (now->ns + ahead <= next->ns)
         return false;
     next->length = beyond + counts_of(ahead, next->rate);
     next->slope = slope_of((uint64_t)(now->ns + ahead - next->ns), next->length);
-    return !differs_by(next->slope, p->rate, 16);
+    return !is_far_from(next->slope, p->rate);
 }
 
 /* A straight one, from where the last ends. After a reading that isn't sharp: straight on. */

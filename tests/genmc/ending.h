@@ -62,6 +62,17 @@ void os_thread_detach(os_thread thread)
     (void)thread;
 }
 
+int os_thread_id(void)
+{
+    return 1;
+}
+
+bool os_thread_try_join(os_thread thread)
+{
+    (void)thread;
+    return atomic_load_acquire(&thread_ended);
+}
+
 void os_thread_join(os_thread thread)
 {
     (void)thread;

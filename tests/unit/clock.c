@@ -8,7 +8,7 @@
 #include "arch/os.h"
 
 #define SECOND INT64_C(1000000000)
-#define CLOSE_NS 2000 /* the contract allows 10 us */
+#define CLOSE_NS 2000 /* the contract allows 10 us; beside it two counts, which may be slow */
 
 static struct machine {
     double counter, kernel; /* now */
@@ -63,6 +63,17 @@ static bool is_computed(void)
     return clock_at(&fake, (uint64_t)machine.counter, &ns);
 }
 
+static int64_t close_ns(void)
+{
+    return CLOSE_NS + (int64_t)(2 / machine.counter_rate);
+}
+
+static uint64_t restarts(void)
+{
+    uint64_t slot = atomic_load(&fake.current) % (1 << CLOCK_SLOT_BITS);
+    return atomic_load(&fake.slots[slot].words[CLOCK_WORDS - 1]);
+}
+
 /* Ask n times, up to apart ns from each other: it never goes back, and never leaves the kernel's. */
 static void ask(int n, double apart, double takes_ns)
 {
@@ -71,8 +82,8 @@ static void ask(int n, double apart, double takes_ns)
         pass(apart * (double)(test_random(&seed) % 1024) / 1024);
         int64_t before = (int64_t)machine.kernel, ns = now(takes_ns);
         CHECK_GE(ns, last);
-        CHECK_GE(ns, before - CLOSE_NS);
-        CHECK_LE(ns, (int64_t)machine.kernel + CLOSE_NS);
+        CHECK_GE(ns, before - close_ns());
+        CHECK_LE(ns, (int64_t)machine.kernel + close_ns());
         last = ns;
     }
 }
@@ -89,8 +100,30 @@ TEST(it_keeps_to_the_kernels)
             ask(test_scale(20000), apart[k], 40);
             ask(10, 2e7, 40);
             CHECK(is_computed());
+            CHECK_EQ(restarts(), 0);
         }
     }
+}
+
+TEST(it_begins_ahead_of_the_kernels)
+{
+    /* Goal: the first piece, from a reading that is off as far as may be, is behind nobody who was told the kernel's time. */
+    int64_t told, ns;
+    start(2.5);
+    now(40);
+    pass((double)CLOCK_FIRST_NS + 1000);
+    struct clock_reading first = {
+        .seen = atomic_load(&fake.current), .width = 100, .ns = (int64_t)machine.kernel};
+    first.counter = (uint64_t)machine.counter + 50;
+    pass(40);
+    struct clock_reading blurred = {
+        .seen = first.seen, .width = UINT64_MAX / 2, .ns = (int64_t)machine.kernel};
+    blurred.counter = (uint64_t)machine.counter;
+    CHECK(clock_read(&fake, &blurred, &told));
+    CHECK_EQ(told, (int64_t)machine.kernel);
+    CHECK(clock_read(&fake, &first, &ns));
+    CHECK(is_computed());
+    CHECK_GE(now(0), told);
 }
 
 TEST(it_follows_a_kernel_that_is_steered)
@@ -138,8 +171,11 @@ TEST(late_threads_never_go_back)
     for (int i = 0; i < test_scale(20000); i++) {
         uint64_t seen = atomic_load(&fake.current), early = (uint64_t)machine.counter;
         int64_t by_early, before = now(40);
-        pass((double)(test_random(&seed) % 200000000));
-        int64_t after = now(40);
+        int64_t after = before;
+        for (int k = 0; k < 3; k++) {
+            pass((double)(test_random(&seed) % 200000000));
+            after = now(40);
+        }
         if (clock_at(&fake, early, &by_early)) {
             CHECK_LE(by_early, after);
             CHECK_GE(by_early, before - 1000);
@@ -150,53 +186,70 @@ TEST(late_threads_never_go_back)
         else
             CHECK_NE(seen, atomic_load(&fake.current));
     }
+    CHECK_EQ(restarts(), 0);
 }
 
-static void expect_recovery(void)
+/* Ask n times, a millisecond apart. */
+static void ask_on(int n, int64_t *last)
 {
-    int64_t last = INT64_MIN;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < n; i++) {
         pass(1e6);
         int64_t ns = now(40);
-        CHECK_GE(ns, last);
-        last = ns;
+        CHECK_GE(ns, *last);
+        CHECK_LE(ns, (int64_t)machine.kernel + 2 * CLOCK_PIECE_NS);
+        *last = ns;
     }
-    ask(100, 1e6, 40);
+}
+
+static void counter_goes_on(void)
+{
+    machine.counter += 3600e9;
+}
+
+static void counter_goes_back(void)
+{
+    machine.counter = 1000;
+}
+
+static void kernel_goes_on(void)
+{
+    machine.kernel += 3600e9;
+}
+
+static void counter_changes(void)
+{
+    machine.counter_rate = 3.1;
+}
+
+static void counter_stands_still(void)
+{
+    machine.counter_rate = 0;
+}
+
+static void kernel_stands_still(void)
+{
+    machine.kernel_rate = 0;
 }
 
 TEST(a_machine_that_sleeps_or_moves)
 {
-    /* Goal: the counter jumps, forth and back, stands still, gets another frequency; the kernel's clock stands still while the
-     * counter goes on. The time doesn't go back, doesn't run ahead by more than a piece, and is the kernel's again. */
-    for (int kind = 0; kind < 5; kind++) {
+    /* Goal: the time doesn't go back, doesn't run ahead by more than a piece, and is the kernel's again. */
+    static void (*const happens[])(void) = {counter_goes_on,      counter_goes_back,
+                                            kernel_goes_on,       counter_changes,
+                                            counter_stands_still, kernel_stands_still};
+    for (size_t i = 0; i < TEST_COUNT_OF(happens); i++) {
         start(2.5);
-        ask(100, 4e6, 40);
+        int64_t last = INT64_MIN;
+        ask_on(400, &last);
         CHECK(is_computed());
-        int64_t before = now(40);
-        switch (kind) {
-        case 0:
-            machine.counter += 3600e9;
-            break;
-        case 1:
-            machine.counter = 1000;
-            break;
-        case 2:
-            machine.kernel += 3600e9;
-            break;
-        case 3:
-            machine.counter_rate = 3.1;
-            pass(5e8);
-            break;
-        default:
-            machine.counter_rate = 0;
-            pass(5e8);
-            machine.counter_rate = 2.5;
-        }
-        int64_t after = now(40);
-        CHECK_GE(after, before);
-        CHECK_LE(after, (int64_t)machine.kernel + 2 * CLOCK_PIECE_NS);
-        expect_recovery();
+        happens[i]();
+        ask_on(500, &last);
+        machine.counter_rate = machine.counter_rate == 0 ? 2.5 : machine.counter_rate;
+        machine.kernel_rate = 1;
+        ask_on(1000, &last);
+        ask(100, 1e6, 40);
         CHECK(is_computed());
+        CHECK_LE(restarts(), CLOCK_RESTARTS / 2);
     }
 }
 
@@ -204,16 +257,11 @@ TEST(a_counter_that_is_wrong_again_and_again_is_given_up)
 {
     start(2.5);
     int64_t last = INT64_MIN;
-    for (int i = 0; i < 100; i++) {
-        for (int k = 0; k < 200; k++) {
-            pass(1e6);
-            int64_t ns = now(40);
-            CHECK_GE(ns, last);
-            last = ns;
-        }
+    for (int i = 0; i < 2 * CLOCK_RESTARTS; i++) {
+        ask_on(200, &last);
         machine.counter += 3600e9;
     }
-    pass(1e9);
+    ask_on(1000, &last);
     CHECK(!is_computed());
     CHECK_EQ(now(0), (int64_t)machine.kernel);
 }
@@ -225,30 +273,25 @@ static atomic_bool go_on;
 
 static void *look_at_clock(void *arg)
 {
-    int *n = arg;
-    while (atomic_load(&go_on)) {
+    do {
         int64_t seen = atomic_load(&latest), ns = os_now_in_order();
         CHECK_GE(ns, seen);
         while (seen < ns && !atomic_compare_exchange_weak(&latest, &seen, ns))
             ;
-        ++*n;
-    }
-    return NULL;
+    } while (atomic_load(&go_on));
+    return arg;
 }
 
 TEST(threads_agree)
 {
     /* Goal: what one thread was told nobody who comes later is told to be still to come; from before there is a rate. */
     pthread_t threads[4];
-    int asked[4] = {0};
     atomic_store(&go_on, true);
     for (int i = 0; i < 4; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, look_at_clock, &asked[i]) == 0);
+        REQUIRE(pthread_create(&threads[i], NULL, look_at_clock, NULL) == 0);
     struct timespec while_they_do = {.tv_nsec = 400000000};
     nanosleep(&while_they_do, NULL);
     atomic_store(&go_on, false);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-        CHECK_GT(asked[i], 0);
-    }
 }
