@@ -73,12 +73,14 @@ static bool after_kernels(const struct clock_piece *p, const struct clock_readin
         next->restarts++;
         return true;
     }
+    if (!is_sharp(width, counts))
+        return false;
     note_reading(next, now, slope_of((uint64_t)passed, counts));
     next->from = now->counter;
     next->length = counts_of(CLOCK_FIRST_NS, next->rate);
     next->slope = next->rate;
     next->ns = clock_line((uint64_t)now->ns + 1, next->rate, width);
-    return is_sharp(width, counts) && next->ns >= p->ns;
+    return next->ns >= p->ns;
 }
 
 /* The time shall be the kernel's again when this piece ends. False: one of the two clocks jumped. */

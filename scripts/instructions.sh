@@ -33,7 +33,7 @@ chan_same_task  1     2000 12000
 prodcons_cap100 1     2000 22000
 select_default4 1     2000 12000
 select2_sync    1     2000 12000
-fork_blocking  1     2000 12000
+fork_blocking   1     2000 12000
 '
 
 nothing_to_compare() {

@@ -81,7 +81,13 @@ struct waiter_extra {
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
 struct slab_class;
 struct slab_cache;
-enum sched_cache { SCHED_CACHE_WAITERS, SCHED_CACHE_TIMERS, SCHED_CACHE_TIMED, SCHED_CACHES };
+enum sched_cache {
+    SCHED_CACHE_WAITERS,
+    SCHED_CACHE_TIMERS,
+    SCHED_CACHE_TIMED,
+    SCHED_CACHE_FUNCS,
+    SCHED_CACHES
+};
 void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
