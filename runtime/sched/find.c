@@ -210,7 +210,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
 {
     if (atomic_load_relaxed(&g->on_cpu) == ON_CPU_LOCKED) {
         m->refused = g; /* find_runnable is next */
-        p_slow_pick_soon(m->p);
+        p_look_soon(m->p);
     } else {
         runq_push_tail(m->p, g);
     }

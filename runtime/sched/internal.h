@@ -273,6 +273,8 @@ static inline unsigned ps_made(void)
     return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
 }
 
+extern const _Atomic(uint32_t) sched_nothing_asked; /* for threads without an M */
+
 /* This thread's M; NULL on a foreign thread. */
 static inline struct m *m_self(void)
 {
@@ -312,14 +314,8 @@ static inline uint64_t p_picks(struct p *p)
     return (uint64_t)atomic_load_relaxed(&p->rounds) << 32 | left;
 }
 
-/* The holder: let the next pick be a slow one. */
-static inline void p_slow_pick_soon(struct p *p)
-{
-    atomic_store_relaxed(&p->picks_left, 0);
-}
-
-/* The same for other things than the queue's precedence, which comes when it would have come:
- * where everybody arms timers each pick is a slow one, and `next` would starve. */
+/* The holder: let the next pick be a slow one, but for the queue's precedence, which comes when it would have come:
+ * where everybody arms timers, or a goroutine is locked, each pick is a slow one, and `next` would starve. */
 static inline void p_look_soon(struct p *p)
 {
     uint32_t left = atomic_load_relaxed(&p->picks_left);
@@ -487,6 +483,9 @@ void sysmon_reset(void);
 void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
 void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
+
+/* fatal.c */
+bool sched_is_dying(void); /* some thread is reporting the end of the process */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -137,6 +137,7 @@ void m_loop(struct m *m)
         os_thread_bounds(&low, &size);
     unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
+    tls_asked = &m->asked;
     os_signal_stack_enter(&m->signal_stack);
     m->errno_location = os_errno_location();
     arch_fp_save(&m->fp_control);
@@ -153,6 +154,7 @@ void m_loop(struct m *m)
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
     sanitize_stack_deregister(stack);
+    tls_asked = &sched_nothing_asked;
     tls_m = NULL;
 }
 

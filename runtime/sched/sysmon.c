@@ -64,19 +64,26 @@ static void trim_if_due(struct monitor *mon, int64_t now)
     mon->trim_at = now + TRIM_EVERY_NS;
 }
 
+/* Whether some goroutine could run if p's gave way. */
+static bool others_wait(struct p *p, int64_t now)
+{
+    return deque_size(&p->runq) || atomic_load_relaxed(&p->next) ||
+           atomic_load_relaxed(&sched.injected) || timers_earliest() <= now;
+}
+
 /* Ask the goroutine that p runs to give way, if it has run for long and others wait. The time is the thread's
- * own, not what it spent waiting for a CPU. */
-static void end_slice(struct p *p)
+ * own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
+ * for one that comes back from a blocking section: a loop of short ones is a slice like any other. */
+static void end_slice(struct p *p, int64_t now)
 {
     uint64_t picks = p_picks(p);
     struct m *m = atomic_load_acquire(&p->last_m);
-    if (!m || p_is_idle(p) || picks != p->seen_picks) {
+    if (!m || picks != p->seen_picks) {
         p->seen_picks = picks;
         p->seen_cpu = -1;
         return;
     }
-    if (!deque_size(&p->runq) && !atomic_load_relaxed(&p->next) &&
-        !atomic_load_relaxed(&sched.injected))
+    if (p_is_idle(p) || !others_wait(p, now))
         return;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
@@ -155,7 +162,7 @@ static void look(struct monitor *mon)
         return;
     }
     for (unsigned i = 0, made = ps_made(); i < made; i++)
-        end_slice(sched.ps[i]);
+        end_slice(sched.ps[i], now);
     bool waits = idle > 0 && work_visible(mon->eyes);
     judge_shortage(mon, now, waits && starves());
     if (waits) {

@@ -71,7 +71,11 @@ struct arch_context {
 static _Thread_local void *model_m;
 static _Thread_local void *model_stack;
 
-#define ARCH_TLS_LOAD(var) ((__typeof__(var))model_m)
+#define ARCH_TLS_LOAD(var) model_##var()
+#define model_tls_m() ((struct m *)model_m)
+#define model_tls_asked() (&model_asked)
+
+static const _Atomic(uint32_t) model_asked; /* nothing: no driver preempts at weft calls */
 
 /* The word below a stack's record, where its first frame is. */
 static inline void model_touch_stack(void)
