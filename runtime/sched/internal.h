@@ -98,6 +98,13 @@ _Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
 _Static_assert(offsetof(struct g, next) == CACHE_LINE, "the first line is full");
 _Static_assert(offsetof(struct g, waiting) == 2 * CACHE_LINE, "and so is the second");
 
+/* How long a goroutine has had a P; sysmon's. See stall.c. */
+struct stall {
+    uint64_t picks;    /* p_picks() then */
+    int64_t since;     /* it was asked to give way; 0: it hasn't been */
+    int64_t report_at; /* for the next time */
+};
+
 /* When a thief saw which goroutine in a P's `next`. */
 struct sighting {
     struct g *g;
@@ -135,6 +142,7 @@ struct p {
     _Atomic(uint32_t) life; /* enum p_life */
     uint64_t seen_picks;    /* sysmon's */
     int64_t seen_cpu;       /* of its M's thread then; -1: not looked at */
+    struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -486,6 +494,13 @@ void sysmon_poke(void); /* the runtime isn't idle any more */
 
 /* fatal.c */
 bool sched_is_dying(void); /* some thread is reporting the end of the process */
+
+/* stall.c: around sysmon_watch() */
+int stall_set_up(void); /* 0 or -EINVAL, said on stderr */
+void stall_begin(void);
+void stall_end(void);
+extern bool stall_is_watched;
+void stall_look(struct p *p); /* sysmon, if that is true */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/probe.h"
 #include "runtime/sched/internal.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -139,6 +140,7 @@ void m_loop(struct m *m)
     tls_m = m;
     tls_asked = &m->asked;
     os_signal_stack_enter(&m->signal_stack);
+    os_probe_admit();
     m->errno_location = os_errno_location();
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);

@@ -92,6 +92,13 @@ static void end_slice(struct p *p, int64_t now)
         p_ask_holder(p, ASKED_TO_YIELD);
 }
 
+static void look_at(struct p *p, int64_t now)
+{
+    end_slice(p, now);
+    if (unlikely(stall_is_watched))
+        stall_look(p);
+}
+
 static bool all_idle(void)
 {
     unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
@@ -162,7 +169,7 @@ static void look(struct monitor *mon)
         return;
     }
     for (unsigned i = 0, made = ps_made(); i < made; i++)
-        end_slice(sched.ps[i], now);
+        look_at(sched.ps[i], now);
     bool waits = idle > 0 && work_visible(mon->eyes);
     judge_shortage(mon, now, waits && starves());
     if (waits) {
