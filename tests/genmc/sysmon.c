@@ -11,6 +11,7 @@
 #include "runtime/sched/sysmon.c"
 
 struct sched sched;
+bool stall_is_watched;
 
 bool work_visible(struct m *eyes)
 {
