@@ -47,8 +47,9 @@ enum { GIVEN_UP, ASKED, NOTING, NOTED };
 static int probe_signal; /* 0: none */
 static struct sigaction before;
 static _Atomic(uint32_t) question; /* the futex too */
-static _Atomic(uint32_t) pending;  /* signals that were sent and whose handler has not begun */
-static uintptr_t noted;            /* NOTING: the handler's; NOTED: the asker's */
+static _Atomic(int32_t)
+    pending;            /* signals sent whose handler has not begun; an earlier run's may */
+static uintptr_t noted; /* NOTING: the handler's; NOTED: the asker's */
 
 static void on_probe(int signal, siginfo_t *info, void *context)
 {

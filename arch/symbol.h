@@ -24,7 +24,8 @@ bool os_symbol_at(uintptr_t pc, struct os_symbol *out);
 /* Let go of that mapping: where the process lives on the file may be unloaded. */
 void os_symbol_forget(void);
 
-/* "function+0x1f (module+0x11ff)", without what is not known; false: nothing is. called: pc is where a call returns to. */
+/* "function+0x1f (module+0x11ff)", without what is not known; false: nothing is. called: pc is where a call
+ * returns to. */
 struct text;
 bool os_symbol_add(struct text *t, uintptr_t pc, bool called);
 

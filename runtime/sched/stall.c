@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * stall.c - telling of goroutines that keep a processor for long: WEFT_STALL_MS.
  *
- *   weft: P 0 has been held by goroutine 17 (worker) for 230 ms at crunch+0x1f (server+0x11ff), started as serve (server+0x1139)
+ *   weft: P 0 has been held by goroutine 17 (worker) for 230 ms at crunch+0x1f (server+0x11ff),
+ *   started as serve+0x0 (server+0x1139)
  *
- * That is when there was no pick on the P for so long, by the clock: it computes, or waits in the kernel outside of
- * weft_blocking. A goroutine that calls weft is none: whoever has had a P from one look of sysmon's to the next is asked to
- * give way, whether others wait or not, and its next call, or the end of its next blocking section, makes a pick.
+ * That is when there was no pick on the P for so long, by the clock: it computes, or waits in the kernel outside
+ * of weft_blocking. One that calls weft isn't told: whoever has had a P from one look of sysmon's to the next is
+ * asked to give way, whether others wait or not, and its next call, or the end of its next blocking section,
+ * makes a pick.
  *
  * The time begins after sysmon has asked and ends before it sees the same pick again: none is told that was shorter. A
  * stall is told again when it has lasted twice as long, and all together at most LINES_MAX a second.

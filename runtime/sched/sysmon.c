@@ -4,8 +4,8 @@
  * It sees to it that no work waits beside an idle P: it is the backstop for what the wake-up limits of idle.c
  * pass over, a goroutine in the `next` of a P whose goroutine computes, or one queued during a wake
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
- * next weft call (m.asked). It gives the memory of stacks, and of what other rooms keep, to the kernel when it was
- * idle for TRIM_EVERY_NS.
+ * next weft call (m.asked), and if wanted tells of those that make none (stall.c). It gives the memory of
+ * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
