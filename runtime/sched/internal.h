@@ -258,6 +258,7 @@ struct sched {
     double quota;              /* of CPUs, by the cgroup; 0: none */
     bool quota_read;
     bool spin_allowed;
+    int64_t stall_ns;        /* how long a goroutine may keep its P untold; 0: for ever (stall.c) */
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
     struct slab_class g_class;
     struct slab_class *cache_classes[SCHED_CACHES];
@@ -499,8 +500,7 @@ bool sched_is_dying(void); /* some thread is reporting the end of the process */
 int stall_set_up(void); /* 0 or -EINVAL, said on stderr */
 void stall_begin(void);
 void stall_end(void);
-extern bool stall_is_watched;
-void stall_look(struct p *p); /* sysmon, if that is true */
+void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -34,9 +34,6 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-bool stall_is_watched;
-
-static int64_t stall_ns;
 static struct {
     int64_t second; /* when it began */
     unsigned lines; /* in it */
@@ -46,7 +43,7 @@ int stall_set_up(void)
 {
     const char *text = getenv("WEFT_STALL_MS");
     char *end = NULL;
-    stall_is_watched = false;
+    sched.stall_ns = 0;
     if (!text || !*text)
         return 0;
     long ms = strtol(text, &end, 10);
@@ -55,20 +52,19 @@ int stall_set_up(void)
             "weft: WEFT_STALL_MS: not a number of milliseconds from 1 to 86400000 (0: off)\n");
         return -EINVAL;
     }
-    stall_ns = ms * NS_PER_MS;
-    stall_is_watched = ms > 0;
+    sched.stall_ns = ms * NS_PER_MS;
     return 0;
 }
 
 void stall_begin(void)
 {
-    if (stall_is_watched && os_probe_begin())
+    if (sched.stall_ns && os_probe_begin())
         os_write_stderr("weft: WEFT_STALL_MS: no signal is free: reports are without places\n");
 }
 
 void stall_end(void)
 {
-    if (stall_is_watched)
+    if (sched.stall_ns)
         os_probe_end();
 }
 
@@ -174,7 +170,7 @@ void stall_look(struct p *p)
     if (s->since == 0) {
         p_ask_holder(p, ASKED_TO_YIELD);
         s->since = os_now();
-        s->report_at = s->since + stall_ns;
+        s->report_at = s->since + sched.stall_ns;
         return;
     }
     if (now < s->report_at)

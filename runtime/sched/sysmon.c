@@ -95,7 +95,7 @@ static void end_slice(struct p *p, int64_t now)
 static void look_at(struct p *p, int64_t now)
 {
     end_slice(p, now);
-    if (unlikely(stall_is_watched))
+    if (unlikely(sched.stall_ns))
         stall_look(p);
 }
 

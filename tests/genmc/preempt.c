@@ -12,8 +12,6 @@
 
 #include "runtime/sched/sysmon.c"
 
-bool stall_is_watched;
-
 /* A whole one: sysmon would look again. */
 static bool another_pick(void)
 {

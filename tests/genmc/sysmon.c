@@ -11,7 +11,6 @@
 #include "runtime/sched/sysmon.c"
 
 struct sched sched;
-bool stall_is_watched;
 
 bool work_visible(struct m *eyes)
 {
