@@ -9,8 +9,9 @@
  * asked to give way, whether others wait or not, and its next call, or the end of its next blocking section,
  * makes a pick.
  *
- * The time begins after sysmon has asked and ends before it sees the same pick again: none is told that was shorter. A
- * stall is told again when it has lasted twice as long, and all together at most LINES_MAX a second.
+ * The time begins after sysmon has asked and ends before it sees the same pick again: none is told that was shorter.
+ * (One section may be in it, if sysmon missed it all and comes back between its end and the pick.) A stall is told
+ * again when it has lasted twice as long, and all together at most LINES_MAX a second.
  *
  * Who it is is read from the M and the goroutine while they run. What is read is used only if the P's picks are still the
  * same afterwards; descriptors are type-stable. Where it is, its thread is asked (arch/probe.h), which may
