@@ -150,7 +150,6 @@ static void tell_closed(struct waiter *w, uint64_t kind)
 
 void weft_chan_close(weft_chan *ch)
 {
-    sched_checkpoint();
     if (!ch)
         weft_panic("close of nil channel");
     if (ch->form == FORM_TIMER)
