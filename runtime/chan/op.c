@@ -195,12 +195,10 @@ static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void
 
 void weft_chan_send(weft_chan *ch, const void *elem)
 {
-    if (unlikely(!ch))
+    if (unlikely(!ch || (ch->form != FORM_SYNC && ch->form != FORM_WORD)))
         send_slow(ch, elem);
     else if (ch->form == FORM_SYNC)
         send_sync(ch, elem);
-    else if (unlikely(ch->form != FORM_WORD))
-        send_slow(ch, elem);
     else if (likely(ch->elem_size == 8))
         send_sized(ch, elem, 8);
     else
