@@ -138,7 +138,7 @@ void weft_yield(void)
     }
 }
 
-/* An orphan goes on until it would wait: no run may come of it. One who reports the end of the process, maybe in a
+/* An orphan goes on until it would wait or start something, as it is no part of a run. One who reports the end of the process, maybe in a
  * signal's handler, is not to be interrupted by those who go on. */
 __attribute__((noinline)) void sched_give_way(void)
 {

@@ -73,8 +73,7 @@ void stall_end(void)
 static struct m *holder_of(struct p *p)
 {
     struct m *m = atomic_load_acquire(&p->last_m);
-    bool held = m && !p_is_idle(p) && atomic_load_relaxed(&p->life) != P_RETIRED;
-    return held && m->p == p && m->g ? m : NULL;
+    return m && !p_is_idle(p) && m->p == p && m->g ? m : NULL;
 }
 
 /* Who had it, if he still has. */

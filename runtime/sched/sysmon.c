@@ -94,6 +94,8 @@ static void end_slice(struct p *p, int64_t now)
 
 static void look_at(struct p *p, int64_t now)
 {
+    if (atomic_load_relaxed(&p->life) == P_RETIRED)
+        return; /* its last M may be at another P */
     end_slice(p, now);
     if (unlikely(sched.stall_ns))
         stall_look(p);
