@@ -28,6 +28,7 @@
 
 #include "arch/assert.h"
 #include "arch/os.h"
+#include "arch/probe.h"
 #include "arch/signal.h"
 
 #define SIGNALS 64
@@ -62,7 +63,8 @@ bool os_signal_can_note(int signal)
 {
     bool standard = signal >= 1 && signal < 32;
     bool real_time = signal >= SIGRTMIN && signal <= SIGRTMAX && signal <= SIGNALS;
-    return (standard || real_time) && !is_fault(signal) && signal != SIGKILL && signal != SIGSTOP;
+    return (standard || real_time) && !is_fault(signal) && signal != SIGKILL && signal != SIGSTOP &&
+           !os_probe_uses(signal);
 }
 
 static bool ignored_by_default(int signal)

@@ -16,9 +16,17 @@ struct os_symbol {
     uintptr_t in_function;            /* bytes from its start */
 };
 
-/* Takes no lock and allocates nothing but a read-only mapping of the file that it asked last. May be
- * called in a signal handler, by one thread at a time. False: pc is in no file. A table that makes no
+/* Takes no lock of others and allocates nothing but a read-only mapping of the file that it asked last. May be
+ * called in a signal handler; several threads take turns. False: pc is in no file. A table that makes no
  * sense costs the name, and a file that is cut off meanwhile is a SIGBUS. */
 bool os_symbol_at(uintptr_t pc, struct os_symbol *out);
+
+/* Let go of that mapping: where the process lives on the file may be unloaded. */
+void os_symbol_forget(void);
+
+/* "function+0x1f (module+0x11ff)", without what is not known; false: nothing is. called: pc is where a call
+ * returns to. */
+struct text;
+bool os_symbol_add(struct text *t, uintptr_t pc, bool called);
 
 #endif

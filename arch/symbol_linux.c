@@ -14,6 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/atomic.h"
+#include "arch/os.h"
+#include "arch/text.h"
+
 #define MAPS_CHUNK 512
 
 /* One line of /proc/self/maps. */
@@ -31,6 +35,18 @@ struct module {
 };
 
 static struct module module;
+static _Atomic(bool) taken; /* by who uses it */
+
+static void take_turn(void)
+{
+    while (atomic_swap_acq_rel(&taken, true))
+        os_yield();
+}
+
+static void give_turn(void)
+{
+    atomic_store_release(&taken, false);
+}
 
 struct reader {
     int fd;
@@ -120,13 +136,19 @@ static void map_file(struct module *m)
     close(fd);
 }
 
+static void forget_module(void)
+{
+    if (module.data)
+        munmap((void *)module.data, module.bytes);
+    module.data = NULL;
+    module.map.begin = module.map.end = 0;
+}
+
 static bool find_module(uintptr_t pc)
 {
     if (pc >= module.map.begin && pc < module.map.end)
         return true;
-    if (module.data)
-        munmap((void *)module.data, module.bytes);
-    module.data = NULL;
+    forget_module();
     if (!find_mapping(pc, &module.map)) {
         module.map.begin = module.map.end = 0;
         return false;
@@ -212,7 +234,7 @@ static void name_function(const Elf64_Ehdr *e, uintptr_t address, struct os_symb
     out->in_function = address - s->st_value;
 }
 
-bool os_symbol_at(uintptr_t pc, struct os_symbol *out)
+static bool symbol_at(uintptr_t pc, struct os_symbol *out)
 {
     out->function[0] = '\0';
     if (!find_module(pc))
@@ -225,5 +247,39 @@ bool os_symbol_at(uintptr_t pc, struct os_symbol *out)
     const Elf64_Ehdr *e = elf_header();
     if (e && address_of(e, out->in_module, &out->in_module))
         name_function(e, out->in_module, out);
+    return true;
+}
+
+bool os_symbol_at(uintptr_t pc, struct os_symbol *out)
+{
+    take_turn();
+    bool found = symbol_at(pc, out);
+    give_turn();
+    return found;
+}
+
+void os_symbol_forget(void)
+{
+    take_turn();
+    forget_module();
+    give_turn();
+}
+
+bool os_symbol_add(struct text *t, uintptr_t pc, bool called)
+{
+    struct os_symbol symbol;
+    if (!os_symbol_at(pc - called, &symbol))
+        return false;
+    if (symbol.function[0]) {
+        text_add_printable(t, symbol.function);
+        text_char(t, '+');
+        text_hex(t, symbol.in_function + called);
+        text_char(t, ' ');
+    }
+    text_char(t, '(');
+    text_add_printable(t, symbol.module);
+    text_char(t, '+');
+    text_hex(t, symbol.in_module + called);
+    text_char(t, ')');
     return true;
 }

@@ -31,6 +31,9 @@ WEFT_API void weft_priv_release(void);
 WEFT_API bool weft_priv_clock_move(int64_t ns);
 WEFT_API void weft_priv_clock_fly(bool on);
 
+/* Ask the calling thread's goroutine to give way, as sysmon does when a slice is used up. */
+WEFT_API void weft_priv_ask(void);
+
 /* Index of the processor that runs this goroutine, -1 on a foreign thread. */
 WEFT_API int weft_priv_proc(void);
 

@@ -29,8 +29,8 @@ typedef struct weft_config {
 /* Run main_fn(arg) as goroutine 1 and return when it has returned.
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
- * (main_fn NULL, bad maxprocs or stack size, a bad topology, said on stderr), -ENOMEM, -EAGAIN (no thread to
- * be had), -ENOTSUP (the calling thread has a shadow stack).
+ * (main_fn NULL, bad maxprocs or stack size; a bad topology or $WEFT_STALL_MS, said on stderr),
+ * -ENOMEM, -EAGAIN (no thread to be had), -ENOTSUP (the calling thread has a shadow stack).
  * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't
  * run. One that computes is stopped at its next weft call and waited for up to config.stop_ns; then
@@ -80,7 +80,12 @@ typedef struct weft_go_options {
 WEFT_API int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg);
 
 /* Let others run: the caller goes to the tail of its processor's queue (Go: runtime.Gosched).
- * On a foreign thread: sched_yield(2). */
+ * On a foreign thread: sched_yield(2).
+ * A goroutine that has used 10 ms of CPU while others wait does the same in its next weft call, and may go on on
+ * another thread: hold no lock of the thread's then (pthread_mutex_t), and no address of errno's or of a thread-local variable.
+ * Calls that never give way: those that set errno (constructors, weft_pool_get, weft_alloc), and weft_free, weft_self,
+ * weft_num_cpu, weft_version, weft_feature, weft_chan_ref, _close, _cap and _elem_size, weft_timer_chan, weft_ticker_chan,
+ * weft_local_get, weft_waitgroup_add of a positive number, weft_defer_pop but for what it calls. */
 WEFT_API void weft_yield(void);
 
 /* End this goroutine after running its deferred calls; others go on (Go: runtime.Goexit).

@@ -126,10 +126,16 @@ static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
     alloc_free(ch);
 }
 
-void weft_chan_unref(weft_chan *ch)
+void chan_drop(struct weft_chan *ch)
 {
     if (ch && atomic_sub_acq_rel(&ch->refs, 1) == 1)
         chan_free(ch);
+}
+
+void weft_chan_unref(weft_chan *ch)
+{
+    sched_checkpoint();
+    chan_drop(ch);
 }
 
 /* Wake one who waited, if it isn't over, to find the channel closed. */
@@ -164,6 +170,7 @@ void weft_chan_close(weft_chan *ch)
 
 size_t weft_chan_len(const weft_chan *ch)
 {
+    sched_checkpoint();
     return ch ? chan_count(ch, atomic_load_acquire((_Atomic(uint64_t) *)&ch->state)) : 0;
 }
 

@@ -126,6 +126,9 @@ int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline);
  * not it is in no buffer. (try.c) */
 bool chan_enter(struct weft_chan *ch, uint32_t tail);
 
+/* Drop a reference. (chan.c) */
+void chan_drop(struct weft_chan *ch);
+
 _Noreturn void chan_block_for_ever(enum wait_reason reason);
 
 /* For elements: from and to may be NULL when there is nothing to copy. */

@@ -122,6 +122,7 @@ static _Noreturn __attribute__((noinline, cold)) void panic_closed(void)
 static __attribute__((noinline)) void send_slow(struct weft_chan *ch, const void *elem)
 {
     uint64_t state;
+    sched_checkpoint();
     if (!ch)
         chan_block_for_ever(WAIT_CHAN_SEND_NIL);
     for (;;) {
@@ -134,18 +135,44 @@ static __attribute__((noinline)) void send_slow(struct weft_chan *ch, const void
     }
 }
 
-/* A word into a buffer that has room, where nobody waits. False: not done. */
-static inline __attribute__((always_inline)) bool send_word(struct weft_chan *ch, const void *elem)
+/* What send_word comes to, if not to a position: that whose cell it has filled, and which may not count. */
+enum { WORD_SENT = -1, WORD_NOT_SENT = -2 };
+
+/* A word into a buffer that has room, where nobody waits, as long as nothing is asked of this thread. */
+static inline __attribute__((always_inline)) int send_word(struct weft_chan *ch, const void *elem,
+                                                           size_t size)
 {
     uint64_t state = atomic_load_acquire(&ch->state);
-    if ((state & (CHAN_CLOSED | CHAN_EITHER)) || chan_aux(state) == ch->capacity)
-        return false;
+    if ((state & (CHAN_CLOSED | CHAN_EITHER)) || chan_aux(state) == ch->capacity ||
+        sched_is_asked())
+        return WORD_NOT_SENT;
     uint32_t tail = ring_after(ch, chan_position(state), chan_aux(state));
     uint64_t lo = atomic_load_acquire(ring_cell(ch, tail, FORM_WORD));
     if (cell_position(lo) != ring_round_before(ch, tail) ||
-        !ring_put(ch, tail, lo, ring_load(elem, ch->elem_size), FORM_WORD))
-        return false;
-    return likely(atomic_cas_acq_rel(&ch->state, &state, state + AUX_ONE)) || chan_enter(ch, tail);
+        !ring_put(ch, tail, lo, ring_load(elem, size), FORM_WORD))
+        return WORD_NOT_SENT;
+    return likely(atomic_cas_acq_rel(&ch->state, &state, state + AUX_ONE)) ? WORD_SENT : (int)tail;
+}
+
+/* How a send goes on that send_word has not done. */
+static __attribute__((noinline)) void send_on(struct weft_chan *ch, const void *elem, int word)
+{
+    if (word < 0 || !chan_enter(ch, (uint32_t)word))
+        send_slow(ch, elem);
+}
+
+/* What calls nothing saves no registers: elements of 8 bytes, in the usual case. */
+static inline __attribute__((always_inline)) void send_sized(struct weft_chan *ch, const void *elem,
+                                                             size_t size)
+{
+    int word = send_word(ch, elem, size);
+    if (unlikely(word != WORD_SENT))
+        send_on(ch, elem, word);
+}
+
+static __attribute__((noinline)) void send_short(struct weft_chan *ch, const void *elem)
+{
+    send_sized(ch, elem, ch->elem_size);
 }
 
 static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void *elem)
@@ -157,6 +184,7 @@ static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void
         if (likely(w)) {
             chan_copy(w->elem, elem, ch->elem_size);
             let_own_go(w, hold);
+            sched_checkpoint();
             return;
         }
     } else if (wait_alone(ch, state, CHAN_SEND, (void *)(uintptr_t)elem) == OUTCOME_DONE) {
@@ -167,30 +195,33 @@ static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void
 
 void weft_chan_send(weft_chan *ch, const void *elem)
 {
-    if (likely(ch)) {
-        if (ch->form == FORM_SYNC) {
-            send_sync(ch, elem);
-            return;
-        }
-        if (ch->form == FORM_WORD && likely(send_word(ch, elem)))
-            return;
-    }
-    send_slow(ch, elem);
+    if (unlikely(!ch || (ch->form != FORM_SYNC && ch->form != FORM_WORD)))
+        send_slow(ch, elem);
+    else if (ch->form == FORM_SYNC)
+        send_sync(ch, elem);
+    else if (likely(ch->elem_size == 8))
+        send_sized(ch, elem, 8);
+    else
+        send_short(ch, elem);
 }
 
 static __attribute__((noinline)) int try_send_slow(struct weft_chan *ch, const void *elem)
 {
     uint64_t state;
+    sched_checkpoint();
+    if (!ch)
+        return -EAGAIN;
     enum chan_result r = chan_put(ch, elem, NULL, &state);
     return r == CHAN_DONE ? 0 : r == CHAN_BLOCKED ? -EAGAIN : -EPIPE;
 }
 
 int weft_chan_try_send(weft_chan *ch, const void *elem)
 {
-    if (!ch)
-        return -EAGAIN;
-    if (ch->form == FORM_WORD && likely(send_word(ch, elem)))
-        return 0;
+    if (likely(ch) && ch->form == FORM_WORD) {
+        int word = send_word(ch, elem, ch->elem_size);
+        if (likely(word == WORD_SENT) || (word >= 0 && chan_enter(ch, (uint32_t)word)))
+            return 0;
+    }
     return try_send_slow(ch, elem);
 }
 
@@ -205,6 +236,7 @@ int weft_chan_send_until(weft_chan *ch, const void *elem, int64_t deadline)
 static __attribute__((noinline)) bool recv_slow(struct weft_chan *ch, void *out)
 {
     uint64_t state;
+    sched_checkpoint();
     if (!ch)
         chan_block_for_ever(WAIT_CHAN_RECV_NIL);
     for (;;) {
@@ -220,7 +252,7 @@ static __attribute__((noinline)) bool recv_slow(struct weft_chan *ch, void *out)
 static inline __attribute__((always_inline)) bool recv_word(struct weft_chan *ch, void *out)
 {
     uint64_t state = atomic_load_acquire(&ch->state);
-    if ((state & CHAN_EITHER) || chan_aux(state) == 0)
+    if ((state & CHAN_EITHER) || chan_aux(state) == 0 || sched_is_asked())
         return false;
     uint32_t head = chan_position(state);
     uint64_t value = ring_peek(ch, head, FORM_WORD);
@@ -240,6 +272,7 @@ static __attribute__((noinline)) bool recv_sync(struct weft_chan *ch, void *out)
         if (likely(w)) {
             chan_copy(out, w->elem, ch->elem_size);
             let_own_go(w, hold);
+            sched_checkpoint();
             return true;
         }
     } else if (wait_alone(ch, state, CHAN_RECV, out) == OUTCOME_DONE) {
@@ -262,15 +295,16 @@ bool weft_chan_recv(weft_chan *ch, void *out)
 static __attribute__((noinline)) int try_recv_slow(struct weft_chan *ch, void *out)
 {
     uint64_t state;
+    sched_checkpoint();
+    if (!ch)
+        return -EAGAIN;
     enum chan_result r = chan_get(ch, out, NULL, &state);
     return r == CHAN_DONE ? 0 : r == CHAN_BLOCKED ? -EAGAIN : -EPIPE;
 }
 
 int weft_chan_try_recv(weft_chan *ch, void *out)
 {
-    if (!ch)
-        return -EAGAIN;
-    if (ch->form == FORM_WORD && likely(recv_word(ch, out)))
+    if (likely(ch) && ch->form == FORM_WORD && likely(recv_word(ch, out)))
         return 0;
     return try_recv_slow(ch, out);
 }

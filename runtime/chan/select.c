@@ -179,6 +179,7 @@ int weft_select(weft_case *cases, size_t n)
                        .after_case = NO_CASE,
                        .reason = WAIT_SELECT};
     struct selected chosen;
+    sched_checkpoint();
     if (unlikely(n > CASES_MAX))
         panic_with("select: too many cases");
     if (unlikely(!survey(&s)))

@@ -334,6 +334,7 @@ static bool with_func(weft_timer *timer, func_timer_op op, int64_t ns)
 
 bool weft_timer_stop(weft_timer *timer)
 {
+    sched_checkpoint();
     if (!timer)
         weft_panic("time: Stop called on uninitialized Timer");
     if (timer->is_func)
@@ -343,6 +344,7 @@ bool weft_timer_stop(weft_timer *timer)
 
 bool weft_timer_reset(weft_timer *timer, int64_t ns)
 {
+    sched_checkpoint();
     if (!timer)
         weft_panic("time: Reset called on uninitialized Timer");
     if (timer->is_func)
@@ -352,10 +354,11 @@ bool weft_timer_reset(weft_timer *timer, int64_t ns)
 
 void weft_timer_unref(weft_timer *timer)
 {
+    sched_checkpoint();
     if (timer && timer->is_func)
         func_timer_unref(timer);
     else if (timer)
-        weft_chan_unref(&timed_of_timer(timer)->chan);
+        chan_drop(&timed_of_timer(timer)->chan);
 }
 
 weft_ticker *weft_ticker_new(int64_t ns)
@@ -372,12 +375,14 @@ weft_chan *weft_ticker_chan(weft_ticker *ticker)
 
 void weft_ticker_stop(weft_ticker *ticker)
 {
+    sched_checkpoint();
     if (ticker)
         timed_set(&ticker->timed, TIMED_STOPPED, 0);
 }
 
 void weft_ticker_reset(weft_ticker *ticker, int64_t ns)
 {
+    sched_checkpoint();
     if (ns <= 0)
         weft_panic("non-positive interval for Ticker.Reset");
     if (!ticker)
@@ -387,8 +392,9 @@ void weft_ticker_reset(weft_ticker *ticker, int64_t ns)
 
 void weft_ticker_unref(weft_ticker *ticker)
 {
+    sched_checkpoint();
     if (ticker)
-        weft_chan_unref(&ticker->timed.chan);
+        chan_drop(&ticker->timed.chan);
 }
 
 __attribute__((constructor)) static void install(void)

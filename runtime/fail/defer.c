@@ -11,6 +11,7 @@ SANITIZE_OWNER_DATA_BEGIN
 
 void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
 {
+    sched_checkpoint();
     weft_deferred **list = sched_deferred();
     record->fn_ = fn;
     record->arg_ = arg;

@@ -33,21 +33,13 @@ static sigjmp_buf *escape;
 void trace_line(char line[TRACE_LINE_BYTES], uintptr_t pc, bool called, bool names)
 {
     struct text t = text_begin(line, TRACE_LINE_BYTES);
-    struct os_symbol symbol;
     text_add(&t, "0x");
     text_number(&t, pc, 16, 12);
-    if (names && os_symbol_at(pc - called, &symbol)) {
-        if (symbol.function[0]) {
-            text_char(&t, ' ');
-            text_add_printable(&t, symbol.function);
-            text_char(&t, '+');
-            text_hex(&t, symbol.in_function + called);
-        }
-        text_add(&t, " (");
-        text_add_printable(&t, symbol.module);
-        text_char(&t, '+');
-        text_hex(&t, symbol.in_module + called);
-        text_char(&t, ')');
+    if (names) {
+        struct text bare = t;
+        text_char(&t, ' ');
+        if (!os_symbol_add(&t, pc, called))
+            t = bare;
     }
     text_char(&t, '\n');
 }

@@ -244,6 +244,7 @@ void *weft_pool_get(weft_pool *pool)
 
 void weft_pool_put(weft_pool *pool, void *object)
 {
+    sched_checkpoint();
     if (unlikely(!object))
         return;
     sanitize_release(object);
@@ -256,6 +257,7 @@ int weft_pool_warm(weft_pool *pool, size_t n)
 {
     atomic_add_relaxed(&pool->keep, n);
     for (size_t i = 0; i < n; i++) {
+        sched_checkpoint();
         void *object = construct(pool);
         if (!object) {
             atomic_add_relaxed(&pool->keep, i - n);
@@ -283,6 +285,7 @@ static void destroy_all(struct weft_pool *pool)
 
 void weft_pool_free(weft_pool *pool)
 {
+    sched_checkpoint();
     if (!pool)
         return;
     pool_delist(pool);

@@ -78,7 +78,7 @@ static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *
     if (!m_take_p(m, NULL))
         wait_for_p(m, g);
     else if (g->flags & G_LOCKED)
-        p_slow_pick_soon(m->p);
+        p_look_soon(m->p);
 }
 
 void *weft_blocking(void *(*fn)(void *), void *arg)
@@ -108,9 +108,12 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     if (unlikely(atomic_load_acquire(&sched.word) & WORD_STOP))
         sched_abandon();
     m->g = g;
-    if (unlikely(!section_close(m, p)))
+    bool took_it = section_close(m, p);
+    if (unlikely(!took_it))
         section_end_slowly(m, g);
     atomic_store_relaxed(&g->state, G_ALIVE);
+    if (likely(took_it) && unlikely(atomic_load_relaxed(&m->asked)))
+        sched_give_way();
     return result;
 }
 

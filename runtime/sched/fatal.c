@@ -14,11 +14,17 @@ SANITIZE_OWNER_DATA_BEGIN
 static char report_text[REPORT_BYTES]; /* for on_fatal, which gets it in one piece */
 static struct text report;
 
+static _Atomic(int *) dying; /* errno's place tells threads apart */
+
+bool sched_is_dying(void)
+{
+    return atomic_load_relaxed(&dying) != NULL;
+}
+
 /* Of several that die at once the first reports; the others wait for the end. One whose on_fatal dies in
  * turn reports both on stderr. */
 void sched_report_begin(void)
 {
-    static _Atomic(int *) dying; /* errno's place tells threads apart */
     int *nobody = NULL;
     if (atomic_cas_acq_rel(&dying, &nobody, os_errno_location()))
         return;

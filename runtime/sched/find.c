@@ -210,7 +210,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
 {
     if (atomic_load_relaxed(&g->on_cpu) == ON_CPU_LOCKED) {
         m->refused = g; /* find_runnable is next */
-        p_slow_pick_soon(m->p);
+        p_look_soon(m->p);
     } else {
         runq_push_tail(m->p, g);
     }
@@ -315,18 +315,24 @@ static void retire_own_p(struct m *m)
     }
 }
 
+/* What others asked of m. That is before the next pick: who sees that one asks anew. */
+static void answer(struct m *m)
+{
+    if ((atomic_and_acq_rel(&m->asked, ASKED_TO_STOP) & ASKED_TO_SHARE) && m->p)
+        p_share(m->p);
+}
+
 struct g *find_runnable(struct m *m)
 {
     int64_t spin_until = 0;
     unsigned retries = 0;
     for (;;) {
+        if (unlikely(atomic_load_relaxed(&m->asked)))
+            answer(m); /* before the look at WORD_STOP, which came before ASKED_TO_STOP */
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
         if (unlikely(m->p && p_is_retiring(m->p)))
             retire_own_p(m);
-        if (unlikely(atomic_load_relaxed(&m->asked)) &&
-            (atomic_and_acq_rel(&m->asked, ASKED_TO_STOP) & ASKED_TO_SHARE) && m->p)
-            p_share(m->p);
         if (unlikely(m->ends)) {
             if (m->p)
                 m_give_p_away(m);

@@ -100,6 +100,8 @@ static int start_leave(struct p *p, int rc)
 {
     if (!p)
         foreign_exit();
+    else if (unlikely(rc))
+        sched_checkpoint(); /* who tries until there is memory */
     return rc;
 }
 
@@ -124,7 +126,7 @@ int weft_go(weft_fn fn, void *arg)
         return go_foreign(fn, arg);
     struct g *g = g_new_here(p, fn, arg);
     if (unlikely(!g))
-        return -ENOMEM;
+        return start_leave(p, -ENOMEM);
     g_launch_here(m, p, g);
     return 0;
 }

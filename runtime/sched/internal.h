@@ -98,6 +98,13 @@ _Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
 _Static_assert(offsetof(struct g, next) == CACHE_LINE, "the first line is full");
 _Static_assert(offsetof(struct g, waiting) == 2 * CACHE_LINE, "and so is the second");
 
+/* How long a goroutine has had a P; sysmon's. See stall.c. */
+struct stall {
+    uint64_t picks;    /* p_picks() then */
+    int64_t since;     /* it was asked to give way; 0: it hasn't been */
+    int64_t report_at; /* for the next time */
+};
+
 /* When a thief saw which goroutine in a P's `next`. */
 struct sighting {
     struct g *g;
@@ -135,6 +142,7 @@ struct p {
     _Atomic(uint32_t) life; /* enum p_life */
     uint64_t seen_picks;    /* sysmon's */
     int64_t seen_cpu;       /* of its M's thread then; -1: not looked at */
+    struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
     uint64_t rng;
@@ -250,6 +258,7 @@ struct sched {
     double quota;              /* of CPUs, by the cgroup; 0: none */
     bool quota_read;
     bool spin_allowed;
+    int64_t stall_ns;        /* how long a goroutine may keep its P untold; 0: for ever (stall.c) */
     struct p *ps[PROCS_MAX]; /* made once, kept for later runs */
     struct slab_class g_class;
     struct slab_class *cache_classes[SCHED_CACHES];
@@ -272,6 +281,8 @@ static inline unsigned ps_made(void)
 {
     return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
 }
+
+extern const _Atomic(uint32_t) sched_nothing_asked; /* for threads without an M */
 
 /* This thread's M; NULL on a foreign thread. */
 static inline struct m *m_self(void)
@@ -312,14 +323,8 @@ static inline uint64_t p_picks(struct p *p)
     return (uint64_t)atomic_load_relaxed(&p->rounds) << 32 | left;
 }
 
-/* The holder: let the next pick be a slow one. */
-static inline void p_slow_pick_soon(struct p *p)
-{
-    atomic_store_relaxed(&p->picks_left, 0);
-}
-
-/* The same for other things than the queue's precedence, which comes when it would have come:
- * where everybody arms timers each pick is a slow one, and `next` would starve. */
+/* The holder: let the next pick be a slow one, but for the queue's precedence, which comes when it would have come:
+ * where everybody arms timers, or a goroutine is locked, each pick is a slow one, and `next` would starve. */
 static inline void p_look_soon(struct p *p)
 {
     uint32_t left = atomic_load_relaxed(&p->picks_left);
@@ -487,6 +492,15 @@ void sysmon_reset(void);
 void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
 void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
+
+/* fatal.c */
+bool sched_is_dying(void); /* some thread is reporting the end of the process */
+
+/* stall.c: around sysmon_watch() */
+int stall_set_up(void); /* 0 or -EINVAL, said on stderr */
+void stall_begin(void);
+void stall_end(void);
+void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
 bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */

@@ -147,6 +147,7 @@ static int add(struct locals *t, weft_local *key, void *value)
 
 int weft_local_set(weft_local *key, void *value)
 {
+    sched_checkpoint();
     if (unlikely(!key))
         return -EINVAL;
     struct locals *t = locals_here();

@@ -19,6 +19,7 @@ SANITIZE_OWNER_DATA_BEGIN
 
 void weft_lock_os_thread(void)
 {
+    sched_checkpoint();
     struct m *m = m_self();
     if (!m || !m->g)
         return; /* a foreign thread is its own anyway */
@@ -28,7 +29,7 @@ void weft_lock_os_thread(void)
     m->g->flags |= G_LOCKED;
     m->g->locked_to = m;
     m->locked_g = m->g;
-    p_slow_pick_soon(m->p);
+    p_look_soon(m->p);
 }
 
 void weft_unlock_os_thread(void)

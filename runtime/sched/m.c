@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/probe.h"
 #include "runtime/sched/internal.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -137,7 +138,9 @@ void m_loop(struct m *m)
         os_thread_bounds(&low, &size);
     unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
+    tls_asked = &m->asked;
     os_signal_stack_enter(&m->signal_stack);
+    os_probe_admit();
     m->errno_location = os_errno_location();
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
@@ -153,6 +156,7 @@ void m_loop(struct m *m)
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
     sanitize_stack_deregister(stack);
+    tls_asked = &sched_nothing_asked;
     tls_m = NULL;
 }
 

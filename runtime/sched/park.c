@@ -18,7 +18,11 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-__attribute__((used)) _Thread_local struct m *tls_m; /* used: m_self() names it in assembly */
+const _Atomic(uint32_t) sched_nothing_asked;
+
+/* used: they are named in assembly */
+__attribute__((used)) _Thread_local struct m *tls_m;
+__attribute__((used)) _Thread_local const _Atomic(uint32_t) *tls_asked = &sched_nothing_asked;
 
 /* A context that starts g on its stack. */
 void g_prepare(struct g *g)
@@ -109,7 +113,7 @@ void sched_run_g(struct m *m, struct g *g)
 {
     g_becomes_current(m, g);
     if (unlikely(g->flags & G_LOCKED))
-        p_slow_pick_soon(m->p);
+        p_look_soon(m->p);
     m->prev = NULL;
     sanitize_leave(&m->fiber, &g->fiber);
     struct m *back = arch_switch(&m->ctx, &g->ctx, m);
@@ -132,6 +136,15 @@ void weft_yield(void)
         runq_push_tail(m->p, g);
         sched_switch_to_loop(m, g, g);
     }
+}
+
+/* An orphan goes on until it would wait or start something, as it is no part of a run. One who reports the end of the process, maybe in a
+ * signal's handler, is not to be interrupted by those who go on. */
+__attribute__((noinline)) void sched_give_way(void)
+{
+    struct m *m = m_self();
+    if (m->g && !p_is_orphan(m->p) && !sched_is_dying())
+        weft_yield();
 }
 
 bool sched_on_goroutine(void)

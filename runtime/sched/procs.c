@@ -142,6 +142,7 @@ static void resize(struct m *m, unsigned n)
 int weft_maxprocs(int n)
 {
     static _Atomic(bool) busy;
+    sched_checkpoint();
     struct m *m = m_self();
     bool on_goroutine = m && m->g && !p_is_orphan(m->p);
     if (!on_goroutine && !foreign_enter())

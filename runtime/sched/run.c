@@ -83,6 +83,7 @@ void p_reset(struct p *p)
     atomic_store_relaxed(&p->next, NULL);
     atomic_store_relaxed(&p->picks_left, SLOW_PICK_EVERY);
     p->picks_put_off = 0;
+    p->stall.since = 0;
     p->wake_skip = 0;
     p->id_next = p->id_end = 0;
     p->last_wake = 0;
@@ -153,7 +154,9 @@ static int set_up(const weft_config *config)
 {
     sched.config = *config;
     sched.layout = sched_debug_layout;
-    int rc = child_prepare();
+    int rc = stall_set_up();
+    if (!rc)
+        rc = child_prepare();
     if (!rc)
         rc = topology_load(config->topology);
     if (!rc)
@@ -218,6 +221,7 @@ static int run(weft_fn fn, void *arg)
     struct m *eyes = m_alloc();
     int rc = g && eyes ? 0 : -ENOMEM;
     faults_catch();
+    stall_begin();
     if (!rc) {
         sysmon_reset();
         atomic_add_relaxed(&sched.run_number, 1);
@@ -235,6 +239,7 @@ static int run(weft_fn fn, void *arg)
     atomic_add_relaxed(&sched.run_number, 1);
     sanitize_acquire(&sched.main_stack);
     take_down();
+    stall_end();
     faults_release();
     if (eyes)
         m_dealloc(eyes);

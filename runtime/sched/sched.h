@@ -212,6 +212,26 @@ static inline uint32_t sched_p_number(void)
     return m->p->number;
 }
 
+/* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
+extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
+
+/* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
+static inline bool sched_is_asked(void)
+{
+    return unlikely(atomic_load_relaxed(ARCH_TLS_LOAD(tls_asked)));
+}
+
+/* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
+ * ever waiting, where it holds nothing and has promised nothing; not in one that sets errno, whose address a
+ * compiler keeps (docs/decisions.md). Nothing on a foreign thread. */
+void sched_give_way(void);
+
+static inline void sched_checkpoint(void)
+{
+    if (unlikely(sched_is_asked()))
+        sched_give_way();
+}
+
 /* The list of deferred calls of this goroutine or foreign thread. */
 struct weft_deferred;
 struct weft_deferred **sched_deferred(void);

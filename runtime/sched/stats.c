@@ -48,6 +48,7 @@ static uint64_t in_blocking(void)
 
 int weft_num_goroutine(void)
 {
+    sched_checkpoint();
     if (!stats_enter())
         return 0;
     int n = (int)sched_alive();
@@ -57,6 +58,7 @@ int weft_num_goroutine(void)
 
 void weft_stats_read(weft_stats *out)
 {
+    sched_checkpoint();
     memset(out, 0, sizeof *out);
     if (!stats_enter())
         return;

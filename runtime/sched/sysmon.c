@@ -4,8 +4,8 @@
  * It sees to it that no work waits beside an idle P: it is the backstop for what the wake-up limits of idle.c
  * pass over, a goroutine in the `next` of a P whose goroutine computes, or one queued during a wake
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
- * next weft call (m.asked). It gives the memory of stacks, and of what other rooms keep, to the kernel when it was
- * idle for TRIM_EVERY_NS.
+ * next weft call (m.asked), and if wanted tells of those that make none (stall.c). It gives the memory of
+ * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
@@ -64,25 +64,41 @@ static void trim_if_due(struct monitor *mon, int64_t now)
     mon->trim_at = now + TRIM_EVERY_NS;
 }
 
+/* Whether some goroutine could run if p's gave way. */
+static bool others_wait(struct p *p, int64_t now)
+{
+    return deque_size(&p->runq) || atomic_load_relaxed(&p->next) ||
+           atomic_load_relaxed(&sched.injected) || timers_earliest() <= now;
+}
+
 /* Ask the goroutine that p runs to give way, if it has run for long and others wait. The time is the thread's
- * own, not what it spent waiting for a CPU. */
-static void end_slice(struct p *p)
+ * own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
+ * for one that comes back from a blocking section: a loop of short ones is a slice like any other. */
+static void end_slice(struct p *p, int64_t now)
 {
     uint64_t picks = p_picks(p);
     struct m *m = atomic_load_acquire(&p->last_m);
-    if (!m || p_is_idle(p) || picks != p->seen_picks) {
+    if (!m || picks != p->seen_picks) {
         p->seen_picks = picks;
         p->seen_cpu = -1;
         return;
     }
-    if (!deque_size(&p->runq) && !atomic_load_relaxed(&p->next) &&
-        !atomic_load_relaxed(&sched.injected))
+    if (p_is_idle(p) || !others_wait(p, now))
         return;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
     else if (cpu - p->seen_cpu >= SLICE_NS)
         p_ask_holder(p, ASKED_TO_YIELD);
+}
+
+static void look_at(struct p *p, int64_t now)
+{
+    if (atomic_load_relaxed(&p->life) == P_RETIRED)
+        return; /* its last M may be at another P */
+    end_slice(p, now);
+    if (unlikely(sched.stall_ns))
+        stall_look(p);
 }
 
 static bool all_idle(void)
@@ -155,7 +171,7 @@ static void look(struct monitor *mon)
         return;
     }
     for (unsigned i = 0, made = ps_made(); i < made; i++)
-        end_slice(sched.ps[i]);
+        look_at(sched.ps[i], now);
     bool waits = idle > 0 && work_visible(mon->eyes);
     judge_shortage(mon, now, waits && starves());
     if (waits) {

@@ -24,6 +24,13 @@ bool weft_feature(const char *name)
 
 SANITIZE_OWNER_DATA_BEGIN
 
+void weft_priv_ask(void)
+{
+    struct m *m = m_self();
+    if (m)
+        atomic_or_acq_rel(&m->asked, ASKED_TO_YIELD);
+}
+
 int weft_priv_proc(void)
 {
     struct m *m = m_self();

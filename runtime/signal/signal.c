@@ -26,6 +26,7 @@
 #include "arch/assert.h"
 #include "arch/os.h"
 #include "arch/signal.h"
+#include "runtime/chan/chan.h"
 #include "runtime/sched/sched.h"
 
 #define SIGNALS 64
@@ -215,7 +216,7 @@ static void stop(weft_chan *ch)
     if (!l)
         return;
     sched_outside(-1);
-    weft_chan_unref(ch);
+    chan_drop(ch);
     alloc_free(l);
 }
 
@@ -234,7 +235,7 @@ static int listen(weft_chan *ch, uint64_t wants, bool all)
         stop(ch);
     } else if (rc) {
         sched_outside(-1);
-        weft_chan_unref(ch);
+        chan_drop(ch);
         alloc_free(l);
     }
     return rc;
@@ -267,13 +268,14 @@ weft_chan *weft_signal_notify(const int *signals, size_t n)
     int rc = listen(ch, wants, n == 0);
     if (!rc)
         return ch;
-    weft_chan_unref(ch);
+    chan_drop(ch);
     errno = -rc;
     return NULL;
 }
 
 void weft_signal_stop(weft_chan *ch)
 {
+    sched_checkpoint();
     if (ch)
         stop(ch);
 }

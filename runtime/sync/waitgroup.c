@@ -90,7 +90,7 @@ static inline void serve(struct waiter *w)
 }
 
 /* Too large a count is negative, as in Go. */
-void weft_waitgroup_add(weft_waitgroup *wg, int delta)
+static inline __attribute__((always_inline)) void add(weft_waitgroup *wg, int delta)
 {
     uint64_t state = atomic_load_relaxed(state_of(wg)), after;
     do {
@@ -104,9 +104,28 @@ void weft_waitgroup_add(weft_waitgroup *wg, int delta)
         serve(newest_of(state));
 }
 
+/* Apart, so that the usual way saves no registers for the call. */
+static __attribute__((noinline)) void give_way_and_add(weft_waitgroup *wg, int delta)
+{
+    sched_give_way();
+    add(wg, delta);
+}
+
+/* Nobody only raises a count without end. */
+void weft_waitgroup_add(weft_waitgroup *wg, int delta)
+{
+    if (delta <= 0 && sched_is_asked())
+        give_way_and_add(wg, delta);
+    else
+        add(wg, delta);
+}
+
 void weft_waitgroup_done(weft_waitgroup *wg)
 {
-    weft_waitgroup_add(wg, -1);
+    if (sched_is_asked())
+        give_way_and_add(wg, -1);
+    else
+        add(wg, -1);
 }
 
 /* Push a chain of waiters. False: the count is zero, and the chain still the caller's. */
@@ -159,8 +178,10 @@ static void publish_as(struct waiter *w, weft_waitgroup *wg)
 
 void weft_waitgroup_wait(weft_waitgroup *wg)
 {
-    if (count_of(atomic_load_acquire(state_of(wg))) == 0)
+    if (count_of(atomic_load_acquire(state_of(wg))) == 0) {
+        sched_checkpoint();
         return;
+    }
     struct waiter *w = waiter_self();
     publish_as(w, wg);
     if (push(wg, w, w))
@@ -193,6 +214,7 @@ static void wait_timed(struct waiter *w, uint64_t token, int64_t deadline)
 
 int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline)
 {
+    sched_checkpoint();
     if (count_of(atomic_load_acquire(state_of(wg))) == 0)
         return 0;
     if (deadline <= os_now()) {

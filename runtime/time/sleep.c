@@ -9,6 +9,7 @@
 
 int64_t weft_now(void)
 {
+    sched_checkpoint();
     return os_now_in_order();
 }
 
@@ -20,6 +21,7 @@ static void wake_sleeper(void *waiter, uint64_t token)
 
 void weft_sleep_until(int64_t deadline)
 {
+    sched_checkpoint();
     if (deadline <= os_now())
         return;
     if (!sched_on_goroutine()) {
@@ -45,6 +47,7 @@ int64_t time_after(int64_t ns)
 
 void weft_sleep(int64_t ns)
 {
+    sched_checkpoint();
     if (ns <= 0)
         return;
     int64_t deadline = time_after(ns);

@@ -9,7 +9,7 @@
  * edit: runtime/sched/find.c | s/RETRIES_BEFORE_YIELD 16/RETRIES_BEFORE_YIELD 2/
  * bug: a P with work is let go and nobody told | runtime/sched/idle.c | s/atomic_load_acquire(&p->next) || work_queued()/false/
  * bug: an idle P may be taken by two | runtime/sched/idle.c | s/!(atomic_and_acq_rel(&sched.idle_ps\[index \/ 64\], ~bit) & bit)/(atomic_store_relaxed(\&sched.idle_ps[index \/ 64], 0), false)/
- * bug: a goroutine goes on though its P was taken | runtime/sched/blocking.c | s/if (unlikely(!section_close(m, p)))/if (!section_close(m, p) \&\& !(m->p = p))/
+ * bug: a goroutine goes on though its P was taken | runtime/sched/blocking.c | s/bool took_it = section_close(m, p);/bool took_it = section_close(m, p) || (m->p = p);/
  * bug: who comes back without a P looks for idle Ps without a fence | runtime/sched/injection.c | /\[WAKE-1\]/s/atomic_fence_after_rmw();// */
 #include "idling.h"
 

@@ -4,9 +4,9 @@
  * neither touches it any more.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: a reference is dropped without a release | runtime/chan/chan.c | /^void weft_chan_unref/,/^}/s/atomic_sub_acq_rel(&ch->refs, 1)/atomic_fetch_sub_explicit(\&ch->refs, 1, memory_order_relaxed)/
- * bug: the receiver frees what the sender still refers to | runtime/chan/chan.c | /^void weft_chan_unref/,/^}/s/== 1)/>= 1)/
- * bug: a reference is dropped in two steps | runtime/chan/chan.c | /^void weft_chan_unref/,/^}/s/atomic_sub_acq_rel(&ch->refs, 1) == 1/(atomic_store_release(\&ch->refs, atomic_load_acquire(\&ch->refs) - 1), atomic_load_acquire(\&ch->refs) == 0)/ */
+ * bug: a reference is dropped without a release | runtime/chan/chan.c | /^void chan_drop/,/^}/s/atomic_sub_acq_rel(&ch->refs, 1)/atomic_fetch_sub_explicit(\&ch->refs, 1, memory_order_relaxed)/
+ * bug: the receiver frees what the sender still refers to | runtime/chan/chan.c | /^void chan_drop/,/^}/s/== 1)/>= 1)/
+ * bug: a reference is dropped in two steps | runtime/chan/chan.c | /^void chan_drop/,/^}/s/atomic_sub_acq_rel(&ch->refs, 1) == 1/(atomic_store_release(\&ch->refs, atomic_load_acquire(\&ch->refs) - 1), atomic_load_acquire(\&ch->refs) == 0)/ */
 #include "chan.h"
 
 static struct weft_chan *ch;

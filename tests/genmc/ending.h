@@ -14,6 +14,8 @@
 
 struct sched sched;
 _Thread_local struct m *tls_m; /* model_m stands for it */
+_Thread_local const _Atomic(uint32_t) *tls_asked;
+const _Atomic(uint32_t) sched_nothing_asked;
 
 static struct p p;
 static struct g g;
@@ -93,6 +95,8 @@ void topology_unbind(struct m *bound)
 {
     (void)bound;
 }
+
+void os_probe_admit(void) {}
 
 void os_signal_stack_enter(struct os_signal_stack *s)
 {
