@@ -36,6 +36,11 @@ enum wait_reason {
     WAIT_CHAN_SEND_NIL,
     WAIT_SELECT,
     WAIT_SELECT_NONE,
+    WAIT_MUTEX_LOCK,
+    WAIT_RWMUTEX_RLOCK,
+    WAIT_RWMUTEX_LOCK,
+    WAIT_COND,
+    WAIT_SEM,
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
