@@ -72,7 +72,7 @@ typedef struct weft_rwmutex {
 } weft_rwmutex;
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
-WEFT_API void weft_rwmutex_runlock_slow(weft_rwmutex *rw, uint64_t state);
+WEFT_API void weft_rwmutex_runlock_slow(weft_rwmutex *rw);
 
 /* Lock rw for reading; wait while a writer has it or waits for it. */
 WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
@@ -85,9 +85,11 @@ WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
  * unlocked RWMutex". */
 WEFT_SYNC_FN_ void weft_rwmutex_runlock(weft_rwmutex *rw)
 {
-    uint64_t state = __atomic_fetch_sub(&rw->state_, (uint64_t)4, __ATOMIC_RELEASE);
-    if (!WEFT_LIKELY_(state >= 4 && (state & 3) == 0))
-        weft_rwmutex_runlock_slow(rw, state);
+    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
+    if (!WEFT_LIKELY_(state >= 4 && (state & 3) == 0 &&
+                      __atomic_compare_exchange_n(&rw->state_, &state, state - 4, false,
+                                                  __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+        weft_rwmutex_runlock_slow(rw);
 }
 
 /* Lock rw for reading if that needs no waiting; whether it was done. */

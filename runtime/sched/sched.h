@@ -172,6 +172,10 @@ static inline bool waiter_claim(struct waiter *w, uint64_t token)
  * at once and shall run in that order. */
 void waiter_wake_in_order(struct waiter *w);
 
+/* Whether to look a moment longer may be better than to park: this goroutine keeps nobody from running, and others
+ * run. False on a foreign thread. */
+bool sched_may_spin_here(void);
+
 /* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
 bool sched_on_goroutine(void);
 
