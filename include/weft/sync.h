@@ -66,9 +66,9 @@ WEFT_SYNC_FN_ void weft_mutex_unlock(weft_mutex *m)
 /* Many readers or one writer (Go: sync.RWMutex). A waiting writer stops new readers, also those who hold it for
  * reading already and ask again; a writer's unlock lets in all readers that waited. No upgrade, no downgrade. */
 typedef struct weft_rwmutex {
-    weft_mutex writers_; /* weft's: of the writers the one who holds it or is next */
-    uint64_t state_;     /* how many read << 2 | somebody waits | a writer writes */
+    uint64_t state_; /* weft's: how many read << 2 | somebody waits | a writer writes */
     uint64_t queue_;
+    weft_mutex writers_; /* of the writers the one who holds it or is next */
 } weft_rwmutex;
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);

@@ -160,14 +160,13 @@ static int wait_timed(weft_cond *c, int64_t deadline)
         waiter_wait(w, WAIT_COND);
     else
         wait_foreign(w, token, deadline);
-    w->cancellable = false;
-    if (w->result == RESULT_TIMEOUT) {
+    bool signalled = w->result == RESULT_SIGNAL;
+    if (!signalled)
         leave(c, &node);
-        return -ETIMEDOUT;
-    }
-    if (w->g)
+    else if (w->g)
         timer_cancel(&ticket);
-    return 0;
+    w->cancellable = false; /* in no queue any more */
+    return signalled ? 0 : -ETIMEDOUT;
 }
 
 int weft_cond_wait_until(weft_cond *c, int64_t deadline)

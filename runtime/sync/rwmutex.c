@@ -33,6 +33,9 @@
 
 enum { WAITS_TO_READ, WAITS_TO_WRITE }; /* queue_node.what */
 
+_Static_assert(offsetof(weft_rwmutex, writers_) > 0,
+               "two objects, which waiters tell apart by address");
+
 SANITIZE_OWNER_DATA_BEGIN
 
 static _Atomic(uint64_t) *rw_state(weft_rwmutex *rw)
