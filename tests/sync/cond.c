@@ -80,8 +80,8 @@ static void meet(void *arg)
         weft_waitgroup_wait(&all);
         for (int i = 0; i < 2; i++)
             outsider_join(&o[i]);
-        CHECK_EQ(cond.queue_, 0);
-        CHECK_EQ(m.state_, 0);
+        CHECK_EQ(peek(&cond.queue_), 0);
+        CHECK_EQ(peek(&m.state_), 0);
     }
     TEST_UNTIL(test_stats().timers == 0);
 }
@@ -132,7 +132,7 @@ TEST(waiters_of_an_ended_run_are_forgotten)
     for (int i = 0; i < 2; i++)
         outsider_join(&o[i]);
     CHECK_EQ(atomic_load(&woken), 2);
-    CHECK_EQ(cond.queue_, 0);
+    CHECK_EQ(peek(&cond.queue_), 0);
 }
 
 static atomic_bool stop;
@@ -186,6 +186,6 @@ TEST(runs_end_amid_signals)
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++)
         outsider_join(&o[i]);
-    CHECK_EQ(cond.queue_, 0);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&cond.queue_), 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }

@@ -41,11 +41,11 @@ TEST(excludes)
     plain = 0;
     crowd_run(8, 3, hammer, NULL);
     CHECK_EQ(plain, 11L * rounds);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
     plain = 0;
     crowd_run(0, 4, hammer, NULL);
     CHECK_EQ(plain, 4L * rounds);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }
 
 /* ---- starvation ---- */
@@ -72,7 +72,7 @@ static void wait_in_vain(void *arg)
     CHECK_EQ(atomic_load(&got), 0);
     int64_t since = test_now();
     TEST_COMPUTE_UNTIL(test_now() - since > 2 * TEST_MS);
-    TEST_UNTIL(m.state_ & STARVING); /* it runs, and comes too late */
+    TEST_UNTIL(peek(&m.state_) & STARVING); /* it runs, and comes too late */
     CHECK_EQ(queued(&m.state_), 2);
     CHECK_EQ(atomic_load(&got), 0);
     weft_mutex_unlock(&m);
@@ -81,7 +81,7 @@ static void wait_in_vain(void *arg)
     if (taken)
         weft_mutex_unlock(&m);
     TEST_UNTIL(atomic_load(&got) == 2);
-    TEST_UNTIL(m.state_ == 0);
+    TEST_UNTIL(peek(&m.state_) == 0);
 }
 
 TEST(who_starves_is_handed_it)
@@ -91,7 +91,7 @@ TEST(who_starves_is_handed_it)
      * goroutine that was woken runs when the other yields. */
     atomic_store(&got, 0);
     CHECK_EQ(test_run_procs(1, wait_in_vain, NULL), 0);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }
 
 static atomic_bool stop;
@@ -132,7 +132,7 @@ TEST(greed_does_not_starve_others)
     int n = test_scale(200);
     atomic_store(&stop, false);
     CHECK_EQ(test_run(greedy_and_polite, &n), 0);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }
 
 /* ---- the end of a run ---- */
@@ -184,17 +184,17 @@ TEST(waiters_of_an_ended_run_are_forgotten)
     weft_mutex_unlock(&m);
     outsider_join(&outside);
     CHECK_EQ(atomic_load(&got), 1);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 
     atomic_store(&got, 0);
     CHECK_EQ(test_run_procs(1, leave_unlocked, NULL), 0);
     outsider_join(&outside);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 
     CHECK_EQ(test_run_procs(1, leave_starving, NULL), 0);
     weft_mutex_unlock(&m);
     outsider_join(&outside);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }
 
 static void lock_often(void *arg)
@@ -237,7 +237,7 @@ TEST(runs_end_amid_waiters)
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++)
         outsider_join(&o[i]);
-    CHECK_EQ(m.state_, 0);
+    CHECK_EQ(peek(&m.state_), 0);
 }
 
 /* ---- mutexes that vanish ---- */

@@ -12,10 +12,16 @@ struct queued_node {
 
 enum { QUEUED_FLAGS = 31, QUEUED_BUSY = 2 };
 
+/* A word that others change meanwhile. */
+static inline uint64_t peek(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
 /* How many wait in a queue, or -1 while it changes. For when none of them may leave just now. */
 TEST_NO_TSAN static inline int queued(const uint64_t *queue)
 {
-    uint64_t word = __atomic_load_n(queue, __ATOMIC_ACQUIRE);
+    uint64_t word = peek(queue);
     const struct queued_node *first =
         (const struct queued_node *)(uintptr_t)(word & ~(uint64_t)QUEUED_FLAGS);
     int n = 0;

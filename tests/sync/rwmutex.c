@@ -10,7 +10,7 @@ static int rounds;
 
 static bool is_as_new(void)
 {
-    return rw.state_ == 0 && rw.queue_ == 0 && rw.writers_.state_ == 0;
+    return peek(&rw.state_) == 0 && peek(&rw.queue_) == 0 && peek(&rw.writers_.state_) == 0;
 }
 
 /* ---- who may be there with whom ---- */

@@ -44,8 +44,8 @@ TEST(units_are_conserved)
      * give back random numbers of them. */
     rounds = test_scale(20000);
     crowd_run(8, 3, use_units, NULL);
-    CHECK_EQ(sem.state_, 0);
-    CHECK_EQ(sem.queue_, 0);
+    CHECK_EQ(peek(&sem.state_), 0);
+    CHECK_EQ(peek(&sem.queue_), 0);
 }
 
 /* ---- the end of a run ---- */
@@ -85,8 +85,8 @@ TEST(waiters_of_an_ended_run_are_forgotten)
     weft_sem_release(&sem, UNITS - 2);
     outsider_join(&outside[1]);
     weft_sem_release(&sem, UNITS);
-    CHECK_EQ(sem.state_, 0);
-    CHECK_EQ(sem.queue_, 0);
+    CHECK_EQ(peek(&sem.state_), 0);
+    CHECK_EQ(peek(&sem.queue_), 0);
 }
 
 static atomic_bool stop;
@@ -131,6 +131,6 @@ TEST(runs_end_amid_waiters)
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++)
         outsider_join(&o[i]);
-    CHECK_EQ(sem.state_, 0);
-    CHECK_EQ(sem.queue_, 0);
+    CHECK_EQ(peek(&sem.state_), 0);
+    CHECK_EQ(peek(&sem.queue_), 0);
 }
