@@ -97,30 +97,34 @@ static bool spin(queue_word *q, uint64_t *mine, bool awake)
     return false;
 }
 
-/* One step of a newcomer: lock the mutex (true) or line up (then node is in the queue). False and node in no
- * queue: look again. */
-static bool come(queue_word *q, uint64_t word, uint64_t mine, struct queue_node *node)
+/* What a step has come to. */
+enum step { AGAIN, HAS_IT, MUST_PARK };
+
+/* A newcomer locks the mutex or lines up. */
+static enum step come(queue_word *q, uint64_t word, uint64_t mine, struct queue_node *node)
 {
     if (!(word & LOCKED))
-        return atomic_cas_acq_rel(q, &word, (word | LOCKED) & ~mine);
-    if (atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY))
-        queue_unlock(q, queue_append(word & ~mine, node));
-    return false;
+        return atomic_cas_acq_rel(q, &word, (word | LOCKED) & ~mine) ? HAS_IT : AGAIN;
+    if (!atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY))
+        return AGAIN;
+    queue_unlock(q, queue_append(word & ~mine, node));
+    return MUST_PARK;
 }
 
-/* One step of the one who is AWAKE: lock the mutex (true) or stop being AWAKE (*parks). */
-static bool come_again(queue_word *q, uint64_t word, struct queue_node *node, bool *parks)
+/* The one who is AWAKE locks the mutex or stops being AWAKE. */
+static enum step come_again(queue_word *q, uint64_t word, struct queue_node *node)
 {
     if (!(word & LOCKED)) {
         if (!atomic_cas_acq_rel(q, &word, word | LOCKED | QUEUE_BUSY))
-            return false;
+            return AGAIN;
         queue_unlock(q, queue_remove((word | LOCKED) & ~AWAKE, node));
-        return true;
+        return HAS_IT;
     }
     bool starves = os_now() - node->what > STARVING_NS;
     atomic_store_relaxed(&node->w->futex, 0); /* if it is foreign: to be woken anew */
-    *parks = atomic_cas_acq_rel(q, &word, (word & ~AWAKE) | (starves ? STARVING : 0));
-    return false;
+    if (!atomic_cas_acq_rel(q, &word, (word & ~AWAKE) | (starves ? STARVING : 0)))
+        return AGAIN;
+    return MUST_PARK;
 }
 
 static uint64_t look(queue_word *q)
@@ -141,18 +145,18 @@ void weft_mutex_lock_slow(weft_mutex *m)
     if (spin(q, &mine, false))
         return;
     node.what = os_now();
-    while (!node.next)
-        if (come(q, look(q), mine, &node))
-            return;
-    for (;;) {
+    enum step step;
+    do {
+        step = come(q, look(q), mine, &node);
+    } while (step == AGAIN);
+    while (step == MUST_PARK) {
         waiter_wait(w, WAIT_MUTEX_LOCK);
         if (w->result == RESULT_HANDED)
             return;
         spin(q, &mine, true);
-        bool parks = false;
-        while (!parks)
-            if (come_again(q, look(q), &node, &parks))
-                return;
+        do {
+            step = come_again(q, look(q), &node);
+        } while (step == AGAIN);
     }
 }
 

@@ -18,25 +18,28 @@ static inline uint64_t peek(const uint64_t *word)
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-/* How many wait in a queue, or -1 while it changes. For when none of them may leave just now. */
+/* How many wait in a queue, or -1 while it changes. Only while none of them may leave: their nodes are read. */
 TEST_NO_TSAN static inline int queued(const uint64_t *queue)
 {
-    uint64_t word = peek(queue);
+    uint64_t word = *(const volatile uint64_t *)queue;
     const struct queued_node *first =
         (const struct queued_node *)(uintptr_t)(word & ~(uint64_t)QUEUED_FLAGS);
+    const struct queued_node *node = first;
     int n = 0;
     if (word & QUEUED_BUSY)
         return -1;
-    for (const struct queued_node *node = first; node; n++)
-        node = __atomic_load_n(&node->next, __ATOMIC_ACQUIRE) == first
-                   ? NULL
-                   : __atomic_load_n(&node->next, __ATOMIC_ACQUIRE);
-    return n;
+    while (node) {
+        n++;
+        node = *(const struct queued_node *const volatile *)&node->next;
+        if (node == first)
+            return n;
+    }
+    return first ? -1 : 0;
 }
 
 static inline void until_queued(const uint64_t *queue, int n)
 {
-    TEST_UNTIL(queued(queue) >= n);
+    TEST_UNTIL(queued(queue) == n);
 }
 
 /* A foreign thread that calls fn once. */
