@@ -87,8 +87,8 @@ static void wake_up_to(weft_cond *c, unsigned n)
     check_not_copied(c);
     if (!queue_first(atomic_load_acquire(q)))
         return; /* one that is lining up just now has the mutex still */
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
     for (struct queue_node *node; n && (node = queue_first(word));) {
         word = queue_remove(word, node);
         if (signals(node, hold)) {

@@ -181,9 +181,9 @@ static inline bool someone_sleeps(uint64_t word)
 /* Give the mutex away or wake somebody to get it. Whether it was given away. */
 static bool release_to_sleeper(queue_word *q)
 {
-    enum run_hold hold = sched_hold_run();
     int64_t now = atomic_load_relaxed(q) & STARVING ? os_now() : 0;
     uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
     struct queue_node *node = queue_first(word);
     struct waiter *w = NULL;
     bool handed = false;

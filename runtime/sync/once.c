@@ -29,8 +29,8 @@ static void once_finish(void *once)
     uint64_t running = ONCE_RUNNING;
     if (atomic_cas_acq_rel(q, &running, ONCE_DONE))
         return;
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
     for (struct queue_node *node; (node = queue_first(word));) {
         word = queue_remove(word, node);
         if (queue_can_wake(node, hold))

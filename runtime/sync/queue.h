@@ -14,9 +14,9 @@
  * A node is its owner's again when he is woken, or when he takes it out himself, busy. next tells whether it is
  * in a queue.
  *
- * Threads that hold no processor find waiters only while they hold the run (sched_hold_run). If that is gone, its
- * goroutines never run again: they are passed over, and go when the run's end unlinks them, which is busy, too, and
- * before their frames go.
+ * Who takes others out holds the run (sched_hold_run) from then, while busy, until he has woken them. If it is gone, the
+ * goroutines in the queue never run again: they are passed over, and go when the run's end unlinks them, which is
+ * busy, too, and before their frames go. (Asked before it is busy, a run may be gone that isn't theirs.)
  *
  * Cost: 1 RMW to line up, 1 to take somebody out. Rejected: segments of cells as CQS has (Koval, Khalanskiy and
  * Alistarh, PLDI 2023): they are allocated while waiting, which a lock must not; the channels' lock-free list

@@ -142,8 +142,8 @@ void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
     struct queue_string s = {0};
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_READ;
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(rw_word(rw));
+    enum run_hold hold = sched_hold_run();
     bool waits = atomic_load_acquire(rw_state(rw)) & (RW_WRITING | RW_WAITING);
     if (waits)
         word = wait_to_read(rw, word, &node, hold, &s);
@@ -167,8 +167,8 @@ bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
 static void leave_to_writer(weft_rwmutex *rw)
 {
     struct queue_string s = {0};
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(rw_word(rw));
+    enum run_hold hold = sched_hold_run();
     atomic_sub_acq_rel(rw_state(rw), RW_READER);
     if (queue_first(word))
         word = after_reader(rw, word, hold, &s);
@@ -234,8 +234,8 @@ bool weft_rwmutex_try_lock(weft_rwmutex *rw)
 static bool open_to_waiting(weft_rwmutex *rw)
 {
     struct queue_string s = {0};
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(rw_word(rw));
+    enum run_hold hold = sched_hold_run();
     uint64_t state = atomic_load_acquire(rw_state(rw));
     struct queue_node *writer = waiting_writer(word, hold), *first = queue_first(word);
     if (writer && first->next == first)

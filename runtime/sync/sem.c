@@ -157,8 +157,8 @@ static bool give_back(weft_sem *s, int64_t n)
 static bool give_to_waiting(weft_sem *s, int64_t n)
 {
     struct queue_string served = {0};
-    enum run_hold hold = sched_hold_run();
     uint64_t word = queue_lock(sem_word(s));
+    enum run_hold hold = sched_hold_run();
     uint64_t state = atomic_load_acquire(sem_state(s));
     bool gives = (state & SEM_WAITING) && (uint64_t)n <= state >> 1;
     if (gives)
