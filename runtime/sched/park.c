@@ -134,6 +134,14 @@ void weft_yield(void)
     }
 }
 
+void sched_go_on_for_now(void)
+{
+    struct m *m = m_self();
+    if (!m || !m->g || ++m->gone_on % GO_ON_TIMES)
+        return;
+    weft_yield();
+}
+
 bool sched_on_goroutine(void)
 {
     struct m *m = m_self();

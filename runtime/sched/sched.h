@@ -176,6 +176,9 @@ void waiter_wake_in_order(struct waiter *w);
  * run. False on a foreign thread. */
 bool sched_may_spin_here(void);
 
+/* A goroutine that others wait for does more of the same: now and then it gives way. Nothing on a foreign thread. */
+void sched_go_on_for_now(void);
+
 /* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
 bool sched_on_goroutine(void);
 

@@ -15,6 +15,9 @@
  * Who is AWAKE leaves the queue by locking the mutex; he may change the links as anybody who is busy may.
  * AWAKE is cleared by him, or by the end of his run.
  *
+ * One who is AWAKE most often waits for the very processor on which another locks and unlocks again and again: every
+ * so many unlocks, while there is somebody in the queue, that one gives way.
+ *
  * Who gives the mutex away touches it for the last time as he does so: then the new owner may free it.
  *
  * Cost: lock and unlock 1 RMW each; a lock that waits 1 to line up and 1 to get it, 1 more for each time that
@@ -136,16 +139,16 @@ static uint64_t look(queue_word *q)
     return word;
 }
 
-void weft_mutex_lock_slow(weft_mutex *m)
+static __attribute__((noinline)) void lock_in_line(weft_mutex *m)
 {
     queue_word *q = mutex_word(m);
     struct queue_node node;
     uint64_t mine = 0;
+    enum step step;
     struct waiter *w = queue_stand(&node, m, mutex_unlink_dead);
     if (spin(q, &mine, false))
         return;
     node.what = os_now();
-    enum step step;
     do {
         step = come(q, look(q), mine, &node);
     } while (step == AGAIN);
@@ -168,6 +171,12 @@ bool weft_mutex_try_lock_slow(weft_mutex *m)
         if (atomic_cas_acq_rel(q, &word, word | LOCKED))
             return true;
     return false;
+}
+
+void weft_mutex_lock_slow(weft_mutex *m)
+{
+    if (!weft_mutex_try_lock_slow(m))
+        lock_in_line(m);
 }
 
 /* ---- unlock ---- */
@@ -226,7 +235,9 @@ bool mutex_release(weft_mutex *m)
 
 void weft_mutex_unlock_slow(weft_mutex *m)
 {
-    if (mutex_release(m) && sched_on_goroutine())
+    if (!mutex_release(m))
+        sched_go_on_for_now();
+    else if (sched_on_goroutine())
         weft_yield(); /* to the new owner, for whom others wait, too */
 }
 

@@ -33,6 +33,7 @@ _Noreturn void sched_fatal(const char *text)
 }
 
 void weft_yield(void) {}
+void sched_go_on_for_now(void) {}
 void os_yield(void) {}
 
 #endif
