@@ -1,12 +1,154 @@
 /* SPDX-License-Identifier: Apache-2.0
- * sync.h - waiting for goroutines. All types are ready when zero-initialised, need no destroy, and
- * must not be copied after first use. */
+ * sync.h - goroutines that wait for each other. All types are ready when zero-initialised (a cond needs its
+ * mutex), need no destroy, and must not be copied after first use. Any thread may use them, with or without a
+ * run in progress: a foreign one blocks on a futex.
+ *
+ * A call's last touch of its object is the step that lets another call return. So an object may go as soon as the
+ * program's own logic says that nobody will call it again: whoever is the last to lock a mutex may free it after his
+ * unlock, though the one who unlocked before him may not have come back from that call yet.
+ *
+ * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them.
+ *
+ * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions and no
+ * more. The layouts they rely on are part of the binary interface. */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
 
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
+
+#define WEFT_SYNC_FN_ __attribute__((unused, always_inline)) static inline
+#define WEFT_LIKELY_(x) __builtin_expect(!!(x), 1)
+
+/* Mutual exclusion (Go: sync.Mutex). Not re-entrant; whoever likes may unlock it. A goroutine that has waited
+ * for a millisecond gets it handed over, ahead of all who come along. */
+typedef struct weft_mutex {
+    uint64_t state_; /* weft's: 0 unlocked, 1 locked, else somebody waits */
+} weft_mutex;
+
+/* What the inline functions below call when they can't do it alone. */
+WEFT_API void weft_mutex_lock_slow(weft_mutex *m);
+WEFT_API bool weft_mutex_try_lock_slow(weft_mutex *m);
+WEFT_API void weft_mutex_unlock_slow(weft_mutex *m);
+
+/* Whether m was unlocked, and is locked now. */
+WEFT_SYNC_FN_ bool weft_mutex_take_(weft_mutex *m)
+{
+    uint64_t unlocked = 0;
+    return __atomic_compare_exchange_n(&m->state_, &unlocked, (uint64_t)1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+/* Lock m; wait until that is possible. What was written before the unlock that made it so is visible. */
+WEFT_SYNC_FN_ void weft_mutex_lock(weft_mutex *m)
+{
+    if (!WEFT_LIKELY_(weft_mutex_take_(m)))
+        weft_mutex_lock_slow(m);
+}
+
+/* Lock m if that needs no waiting; whether it was done. It may fail when nobody has locked m but somebody is about
+ * to. Failing orders nothing. */
+WEFT_SYNC_FN_ bool weft_mutex_try_lock(weft_mutex *m)
+{
+    return WEFT_LIKELY_(weft_mutex_take_(m)) || weft_mutex_try_lock_slow(m);
+}
+
+/* Unlock m, whoever has locked it. If nobody has: "fatal error: sync: unlock of unlocked mutex". */
+WEFT_SYNC_FN_ void weft_mutex_unlock(weft_mutex *m)
+{
+    uint64_t locked = 1;
+    if (!WEFT_LIKELY_(__atomic_compare_exchange_n(&m->state_, &locked, (uint64_t)0, false,
+                                                  __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+        weft_mutex_unlock_slow(m);
+}
+
+/* Many readers or one writer (Go: sync.RWMutex). A waiting writer stops new readers, also those who hold it for
+ * reading already and ask again; a writer's unlock lets in all readers that waited. No upgrade, no downgrade. */
+typedef struct weft_rwmutex {
+    uint64_t state_; /* weft's: how many read << 2 | somebody waits | a writer writes */
+    uint64_t queue_;
+    weft_mutex writers_; /* of the writers the one who holds it or is next */
+} weft_rwmutex;
+
+WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
+WEFT_API void weft_rwmutex_runlock_slow(weft_rwmutex *rw);
+
+/* Lock rw for reading; wait while a writer has it or waits for it. */
+WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
+{
+    if (!WEFT_LIKELY_((__atomic_fetch_add(&rw->state_, (uint64_t)4, __ATOMIC_ACQUIRE) & 3) == 0))
+        weft_rwmutex_rlock_slow(rw);
+}
+
+/* Unlock rw for one reader, whichever goroutine that was. If there is none: "fatal error: sync: RUnlock of
+ * unlocked RWMutex". */
+WEFT_SYNC_FN_ void weft_rwmutex_runlock(weft_rwmutex *rw)
+{
+    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
+    if (!WEFT_LIKELY_(state >= 4 && (state & 3) == 0 &&
+                      __atomic_compare_exchange_n(&rw->state_, &state, state - 4, false,
+                                                  __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+        weft_rwmutex_runlock_slow(rw);
+}
+
+/* Lock rw for reading if that needs no waiting; whether it was done. */
+WEFT_API bool weft_rwmutex_try_rlock(weft_rwmutex *rw);
+
+/* Lock rw for writing: wait for the writers before, then for the readers that are there. */
+WEFT_API void weft_rwmutex_lock(weft_rwmutex *rw);
+
+/* Lock rw for writing if nobody has it, for reading or for writing; whether it was done. */
+WEFT_API bool weft_rwmutex_try_lock(weft_rwmutex *rw);
+
+/* Unlock rw, which is locked for writing. If it isn't: "fatal error: sync: Unlock of unlocked RWMutex". */
+WEFT_API void weft_rwmutex_unlock(weft_rwmutex *rw);
+
+/* Waiting for what another makes true under a mutex (Go: sync.Cond). */
+typedef struct weft_cond {
+    uint64_t queue_; /* weft's */
+    weft_mutex *mutex_;
+    const void *self_; /* where it was first used */
+} weft_cond;
+
+/* Prepare c for use with a mutex, which stays the caller's. */
+WEFT_API void weft_cond_init(weft_cond *c, weft_mutex *mutex);
+#define WEFT_COND_INIT(mutex) {0, (mutex), 0}
+
+/* Unlock the mutex, wait for a signal or broadcast that comes after this call, and lock the mutex again. It never
+ * returns without one; but others may have had the mutex since, so look again at what was waited for.
+ * Using a copy of a cond that has been in use panics: "sync.Cond is copied". */
+WEFT_API void weft_cond_wait(weft_cond *c);
+
+/* As wait, but not beyond a deadline (a value of weft_now()): 0 if signalled, -ETIMEDOUT, or -ENOMEM, then
+ * at once. The mutex is locked again in every case, however long that takes. A signal never goes to
+ * one who gives -ETIMEDOUT. A deadline in the past still lets others have the mutex. */
+WEFT_API int weft_cond_wait_until(weft_cond *c, int64_t deadline);
+
+/* Wake the one who has waited longest, or all; nothing if nobody waits. The mutex may be locked or not. */
+WEFT_API void weft_cond_signal(weft_cond *c);
+WEFT_API void weft_cond_broadcast(weft_cond *c);
+
+/* Something that is done once (Go: sync.Once). */
+typedef struct weft_once {
+    uint64_t state_; /* weft's: 1 done */
+} weft_once;
+
+WEFT_API void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg);
+
+/* Whether the first weft_once_do is over; then all that its function wrote is visible. */
+WEFT_SYNC_FN_ bool weft_once_done(const weft_once *once)
+{
+    return __atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1;
+}
+
+/* The first call calls fn(arg); all others return when that has returned. A panic or weft_goexit in fn ends it
+ * too: it isn't called again. Calling this from within fn waits for ever. */
+WEFT_SYNC_FN_ void weft_once_do(weft_once *once, weft_fn fn, void *arg)
+{
+    if (!WEFT_LIKELY_(weft_once_done(once)))
+        weft_once_do_slow(once, fn, arg);
+}
 
 /* Waits until a count of things outstanding is zero (Go: sync.WaitGroup). May be reused once all
  * waits have returned, and may vanish (a frame that returns) once nobody will call it again: the
@@ -32,6 +174,54 @@ WEFT_API int weft_waitgroup_wait_until(weft_waitgroup *wg, int64_t deadline);
 /* Add one, run fn(arg) in a goroutine, and be done when it ends, in whatever way (Go: WaitGroup.Go).
  * 0, or weft_go's error; then nothing was added. */
 WEFT_API int weft_waitgroup_go(weft_waitgroup *wg, weft_fn fn, void *arg);
+
+/* A weighted semaphore: so many units to share out (Go: golang.org/x/sync/semaphore). Strictly first come, first
+ * served: who asks for many isn't overtaken by those who ask for few. Zero-initialised it has no units. */
+typedef struct weft_sem {
+    uint64_t state_; /* weft's: units out << 1 | somebody waits */
+    int64_t size_;
+    uint64_t queue_;
+} weft_sem;
+
+/* An initialiser: n units, all there. */
+#define WEFT_SEM_INIT(n) {0, (int64_t)(n), 0}
+
+WEFT_API void weft_sem_acquire_slow(weft_sem *s, int64_t n);
+WEFT_API bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n);
+WEFT_API void weft_sem_release_slow(weft_sem *s, int64_t n);
+
+/* Whether n units were there with nobody waiting, and are the caller's now. */
+WEFT_SYNC_FN_ bool weft_sem_take_(weft_sem *s, int64_t n)
+{
+    uint64_t state = __atomic_load_n(&s->state_, __ATOMIC_RELAXED);
+    return (state & 1) == 0 && n >= 0 && n <= s->size_ - (int64_t)(state >> 1) &&
+           __atomic_compare_exchange_n(&s->state_, &state, state + ((uint64_t)n << 1), false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* Take n units; wait until they are there and it is the caller's turn. More than there will ever be: wait for ever,
+ * in nobody's way. Panics: "semaphore: n < 0", "semaphore: size < 0". */
+WEFT_SYNC_FN_ void weft_sem_acquire(weft_sem *s, int64_t n)
+{
+    if (!WEFT_LIKELY_(weft_sem_take_(s, n)))
+        weft_sem_acquire_slow(s, n);
+}
+
+/* Take n units if they are there and nobody waits; whether it was done. */
+WEFT_SYNC_FN_ bool weft_sem_try_acquire(weft_sem *s, int64_t n)
+{
+    return WEFT_LIKELY_(weft_sem_take_(s, n)) || weft_sem_try_acquire_slow(s, n);
+}
+
+/* Give n units back. More than are out: panics, "semaphore: released more than held". */
+WEFT_SYNC_FN_ void weft_sem_release(weft_sem *s, int64_t n)
+{
+    uint64_t state = __atomic_load_n(&s->state_, __ATOMIC_RELAXED);
+    if (!WEFT_LIKELY_((state & 1) == 0 && n >= 0 && (uint64_t)n <= state >> 1 &&
+                      __atomic_compare_exchange_n(&s->state_, &state, state - ((uint64_t)n << 1),
+                                                  false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+        weft_sem_release_slow(s, n);
+}
 
 WEFT_END_DECLS
 

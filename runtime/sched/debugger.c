@@ -55,6 +55,11 @@ __attribute__((used)) const char sched_debug_reasons[][32] = {
     [WAIT_CHAN_SEND_NIL] = "chan send (nil chan)",
     [WAIT_SELECT] = "select",
     [WAIT_SELECT_NONE] = "select (no cases)",
+    [WAIT_MUTEX_LOCK] = "sync.Mutex.Lock",
+    [WAIT_RWMUTEX_RLOCK] = "sync.RWMutex.RLock",
+    [WAIT_RWMUTEX_LOCK] = "sync.RWMutex.Lock",
+    [WAIT_COND] = "sync.Cond.Wait",
+    [WAIT_SEM] = "semacquire",
 };
 
 __attribute__((used)) const uint32_t sched_debug_reason_count =

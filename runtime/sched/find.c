@@ -253,6 +253,18 @@ static bool may_spin(struct m *m)
     return m->spin_score >= SPIN_SCORE_PAYS || ++m->spins_skipped % SPIN_PROBE_EVERY == 0;
 }
 
+bool sched_may_spin_here(void)
+{
+    struct m *m = m_self();
+    if (!m || !m->g || p_is_solo(m->p) || !sched.spin_allowed)
+        return false;
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    unsigned others = (word & WORD_IDLE_MASK) + (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
+    struct deque *q = &m->p->runq;
+    return others + 1 < atomic_load_relaxed(&sched.procs) && !atomic_load_relaxed(&m->p->next) &&
+           atomic_load_relaxed(&q->tail) == atomic_load_relaxed(&q->head);
+}
+
 static void spin_paid(struct m *m, bool paid)
 {
     m->spin_score += paid ? (256 - m->spin_score) / 8 : 0;

@@ -42,6 +42,7 @@
 #define THREADS_MAX 16384 /* more than in Go (10000), so that as many functions can block at once */
 #endif
 #define ID_BLOCK 256
+#define GO_ON_TIMES 128
 #define NAME_BYTES 32
 #define INLINE_ARG_BYTES 64
 #define STEAL_NEXT_AFTER_NS 20000
@@ -179,6 +180,8 @@ struct m {
     struct sanitize_fiber fiber;
 
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
+
+    uint32_t gone_on; /* see sched_go_on_for_now() */
 
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */

@@ -147,6 +147,13 @@ __attribute__((noinline)) void sched_give_way(void)
         weft_yield();
 }
 
+void sched_go_on_for_now(void)
+{
+    struct m *m = m_self();
+    if (m && ++m->gone_on % GO_ON_TIMES == 0)
+        sched_give_way();
+}
+
 bool sched_on_goroutine(void)
 {
     struct m *m = m_self();

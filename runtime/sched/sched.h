@@ -36,6 +36,11 @@ enum wait_reason {
     WAIT_CHAN_SEND_NIL,
     WAIT_SELECT,
     WAIT_SELECT_NONE,
+    WAIT_MUTEX_LOCK,
+    WAIT_RWMUTEX_RLOCK,
+    WAIT_RWMUTEX_LOCK,
+    WAIT_COND,
+    WAIT_SEM,
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
@@ -172,6 +177,13 @@ static inline bool waiter_claim(struct waiter *w, uint64_t token)
 /* Append g to the tail of this processor's queue, or inject it: used where several become runnable
  * at once and shall run in that order. */
 void waiter_wake_in_order(struct waiter *w);
+
+/* Whether to look a moment longer may be better than to park: this goroutine keeps nobody from running, and others
+ * run. False on a foreign thread. */
+bool sched_may_spin_here(void);
+
+/* A goroutine that others wait for does more of the same: now and then it gives way. Nothing on a foreign thread. */
+void sched_go_on_for_now(void);
 
 /* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
 bool sched_on_goroutine(void);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cond.c - weft_cond: a queue (queue.h), and nothing besides.
+ *
+ * A wait lines up before it lets go of the mutex, so no signal that comes after is missed; a signal takes the first
+ * out. With a deadline two may end a wait, its timer and a signal: who wins waiter_claim() does. One that timed
+ * out takes itself out of the queue, if no signal has done so in passing: that one went on to the next, so none is
+ * ever spent on who gives -ETIMEDOUT.
+ *
+ * Cost: wait 1 RMW, signal 1, both besides the mutex's; a signal for nobody 0. */
+#include <errno.h>
+#include <limits.h>
+#include <weft/defer.h>
+#include <weft/go.h>
+#include <weft/sync.h>
+#include <weft/time.h>
+
+#include "runtime/sync/mutex.h"
+#include "runtime/sync/queue.h"
+#include "runtime/time/time.h"
+
+enum { RESULT_SIGNAL, RESULT_TIMEOUT }; /* waiter.result */
+
+SANITIZE_OWNER_DATA_BEGIN
+
+static queue_word *cond_word(weft_cond *c)
+{
+    return (queue_word *)&c->queue_;
+}
+
+static void cond_unlink_dead(void *cond)
+{
+    queue_word *q = cond_word(cond);
+    queue_unlock(q, queue_remove_dead(queue_lock(q)));
+}
+
+void weft_cond_init(weft_cond *c, weft_mutex *mutex)
+{
+    *c = (weft_cond)WEFT_COND_INIT(mutex);
+}
+
+/* The first use tells where c is. */
+static inline void check_not_copied(weft_cond *c)
+{
+    _Atomic(const void *) *self = (_Atomic(const void *) *)&c->self_;
+    const void *was = atomic_load_relaxed(self);
+    if (likely(was == c))
+        return;
+    if (was || (!atomic_cas_acq_rel(self, &was, c) && was != c))
+        weft_panic("sync.Cond is copied");
+}
+
+static void line_up(weft_cond *c, struct queue_node *node)
+{
+    queue_word *q = cond_word(c);
+    queue_unlock(q, queue_append(queue_lock(q), node));
+}
+
+void weft_cond_wait(weft_cond *c)
+{
+    struct queue_node node;
+    check_not_copied(c);
+    struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
+    line_up(c, &node);
+    mutex_release(c->mutex_);
+    waiter_wait(w, WAIT_COND);
+    weft_mutex_lock(c->mutex_);
+}
+
+/* ---- signal ---- */
+
+/* Whether one that was taken out is the caller's to wake. */
+static inline bool signals(struct queue_node *node, enum run_hold hold)
+{
+    struct waiter *w = node->w;
+    if (!queue_can_wake(node, hold))
+        return false;
+    if (likely(!w->cancellable))
+        return true;
+    uint64_t word = atomic_load_acquire(&w->word);
+    return (word & 1) && waiter_claim(w, word);
+}
+
+static void wake_up_to(weft_cond *c, unsigned n)
+{
+    queue_word *q = cond_word(c);
+    struct queue_string released = {0};
+    sched_checkpoint();
+    check_not_copied(c);
+    if (!queue_first(atomic_load_acquire(q)))
+        return; /* one that is lining up just now has the mutex still */
+    uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
+    for (struct queue_node *node; n && (node = queue_first(word));) {
+        word = queue_remove(word, node);
+        if (signals(node, hold)) {
+            queue_string(&released, node);
+            n--;
+        }
+    }
+    queue_unlock(q, word);
+    queue_wake_all(released.first);
+    sched_release_run(hold);
+}
+
+void weft_cond_signal(weft_cond *c)
+{
+    wake_up_to(c, 1);
+}
+
+void weft_cond_broadcast(weft_cond *c)
+{
+    wake_up_to(c, UINT_MAX);
+}
+
+/* ---- with a deadline ---- */
+
+static void cond_timed_out(void *waiter, uint64_t token)
+{
+    struct waiter *w = waiter;
+    if (!waiter_claim(w, token))
+        return;
+    w->result = RESULT_TIMEOUT;
+    waiter_wake_in_order(w);
+}
+
+/* On a foreign thread, whose futex is its timer. */
+static void wait_foreign(struct waiter *w, uint64_t token, int64_t deadline)
+{
+    if (waiter_wait_foreign_until(w, deadline))
+        return;
+    if (waiter_claim(w, token))
+        w->result = RESULT_TIMEOUT;
+    else
+        waiter_wait(w, WAIT_COND); /* claimed: the wake is on its way */
+}
+
+static void leave(weft_cond *c, struct queue_node *node)
+{
+    queue_word *q = cond_word(c);
+    uint64_t word = queue_lock(q);
+    if (node->next)
+        word = queue_remove(word, node);
+    queue_unlock(q, word);
+}
+
+/* -ENOMEM: not begun, the mutex is locked as before. */
+static int wait_timed(weft_cond *c, int64_t deadline)
+{
+    struct queue_node node;
+    struct timer_ticket ticket = {0};
+    struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
+    uint64_t token = waiter_arm(w);
+    w->cancellable = true;
+    if (w->g && timer_arm(&ticket, deadline, cond_timed_out, w, token)) {
+        w->cancellable = false;
+        return -ENOMEM;
+    }
+    line_up(c, &node);
+    mutex_release(c->mutex_);
+    if (w->g)
+        waiter_wait(w, WAIT_COND);
+    else
+        wait_foreign(w, token, deadline);
+    bool signalled = w->result == RESULT_SIGNAL;
+    if (!signalled)
+        leave(c, &node);
+    else if (w->g)
+        timer_cancel(&ticket);
+    w->cancellable = false; /* in no queue any more */
+    return signalled ? 0 : -ETIMEDOUT;
+}
+
+int weft_cond_wait_until(weft_cond *c, int64_t deadline)
+{
+    if (deadline == WEFT_FOREVER) {
+        weft_cond_wait(c);
+        return 0;
+    }
+    int rc = -ETIMEDOUT;
+    check_not_copied(c);
+    if (deadline <= os_now()) {
+        weft_mutex_unlock(c->mutex_);
+        weft_yield(); /* who polls in a loop gives way all the same */
+    } else {
+        rc = wait_timed(c, deadline);
+    }
+    if (rc != -ENOMEM)
+        weft_mutex_lock(c->mutex_);
+    return rc;
+}
+
+SANITIZE_OWNER_DATA_END

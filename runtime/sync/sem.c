@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sem.c - weft_sem.
+ *
+ *   state = units that are out << 1 | WAITING
+ *
+ * While nobody waits acquire and release are a CAS of the state. WAITING says that the queue (queue.h) isn't empty; it
+ * changes only while busy, and as long as it is set the state is changed only by who is busy. So a release
+ * gives the units straight to those whose turn it is, first come first served, and a newcomer never gets in
+ * between.
+ *
+ * Who clears WAITING has taken somebody out, who is woken after the word has been given back: the object is there till
+ * then.
+ *
+ * Cost: 1 RMW for an acquire or a release; 2 for an acquire that waits first, 1 for one that waits behind others, 1
+ * for a release that serves them. */
+#include <weft/defer.h>
+#include <weft/sync.h>
+
+#include "runtime/sync/queue.h"
+
+#define SEM_WAITING UINT64_C(1)
+
+SANITIZE_OWNER_DATA_BEGIN
+
+static _Atomic(uint64_t) *sem_state(weft_sem *s)
+{
+    return (_Atomic(uint64_t) *)&s->state_;
+}
+
+static queue_word *sem_word(weft_sem *s)
+{
+    return (queue_word *)&s->queue_;
+}
+
+static inline bool fits(const weft_sem *s, uint64_t state, int64_t n)
+{
+    return n <= s->size_ - (int64_t)(state >> 1);
+}
+
+static void check(const weft_sem *s, int64_t n)
+{
+    if (s->size_ < 0)
+        weft_panic("semaphore: size < 0");
+    if (n < 0)
+        weft_panic("semaphore: n < 0");
+}
+
+/* Busy, with WAITING set in `state`, which the caller has changed: serve those whose turn it is. The new word. */
+static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum run_hold hold,
+                              struct queue_string *served)
+{
+    struct queue_node *node = queue_first(word), *next;
+    for (struct queue_node *last = node ? node->prev : NULL; node; node = next) {
+        next = node == last ? NULL : node->next;
+        if (!queue_can_wake(node, hold))
+            continue;
+        if (!fits(s, state, node->what))
+            break;
+        state += (uint64_t)node->what << 1;
+        word = queue_remove(word, node);
+        queue_string(served, node);
+    }
+    if (!queue_first(word))
+        state &= ~SEM_WAITING;
+    atomic_store_release(sem_state(s), state);
+    return word;
+}
+
+static void sem_unlink_dead(void *sem)
+{
+    weft_sem *s = sem;
+    struct queue_string served = {0};
+    uint64_t word = queue_remove_dead(queue_lock(sem_word(s)));
+    uint64_t state = atomic_load_acquire(sem_state(s));
+    if (state & SEM_WAITING)
+        word = serve_waiting(s, state, word, RUN_GONE, &served);
+    queue_unlock(sem_word(s), word);
+    queue_wake_all(served.first);
+}
+
+/* ---- acquire ---- */
+
+static _Noreturn void wait_for_ever(void)
+{
+    struct waiter *w = waiter_self();
+    w->unlink = NULL;
+    for (;;)
+        waiter_wait(w, WAIT_SEM);
+}
+
+/* Busy: take n units (true), or see to it that WAITING is set. */
+static bool take_or_wait(weft_sem *s, int64_t n)
+{
+    uint64_t state = atomic_load_acquire(sem_state(s));
+    while (!(state & SEM_WAITING)) {
+        bool takes = fits(s, state, n);
+        if (atomic_cas_acq_rel(sem_state(s), &state,
+                               takes ? state + ((uint64_t)n << 1) : state | SEM_WAITING))
+            return takes;
+    }
+    return false;
+}
+
+static void sem_acquire_waiting(weft_sem *s, int64_t n)
+{
+    struct queue_node node;
+    struct waiter *w = queue_stand(&node, s, sem_unlink_dead);
+    node.what = n;
+    uint64_t word = queue_lock(sem_word(s));
+    if (take_or_wait(s, n)) {
+        queue_unlock(sem_word(s), word);
+        return;
+    }
+    queue_unlock(sem_word(s), queue_append(word, &node));
+    waiter_wait(w, WAIT_SEM);
+}
+
+void weft_sem_acquire_slow(weft_sem *s, int64_t n)
+{
+    check(s, n);
+    if (n > s->size_)
+        wait_for_ever();
+    sem_acquire_waiting(s, n);
+}
+
+bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n)
+{
+    sched_checkpoint();
+    check(s, n);
+    uint64_t state = atomic_load_relaxed(sem_state(s));
+    while (!(state & SEM_WAITING) && fits(s, state, n))
+        if (atomic_cas_acq_rel(sem_state(s), &state, state + ((uint64_t)n << 1)))
+            return true;
+    return false;
+}
+
+/* ---- release ---- */
+
+static _Noreturn __attribute__((noinline, cold)) void panic_released(void)
+{
+    weft_panic("semaphore: released more than held");
+}
+
+/* While nobody waits. False: somebody does. */
+static bool give_back(weft_sem *s, int64_t n)
+{
+    uint64_t state = atomic_load_relaxed(sem_state(s));
+    do {
+        if ((uint64_t)n > state >> 1)
+            panic_released();
+        if (state & SEM_WAITING)
+            return false;
+    } while (!atomic_cas_acq_rel(sem_state(s), &state, state - ((uint64_t)n << 1)));
+    return true;
+}
+
+/* False: too much, or nobody waits any more. */
+static bool give_to_waiting(weft_sem *s, int64_t n)
+{
+    struct queue_string served = {0};
+    uint64_t word = queue_lock(sem_word(s));
+    enum run_hold hold = sched_hold_run();
+    uint64_t state = atomic_load_acquire(sem_state(s));
+    bool gives = (state & SEM_WAITING) && (uint64_t)n <= state >> 1;
+    if (gives)
+        word = serve_waiting(s, state - ((uint64_t)n << 1), word, hold, &served);
+    queue_unlock(sem_word(s), word);
+    queue_wake_all(served.first);
+    sched_release_run(hold);
+    return gives;
+}
+
+void weft_sem_release_slow(weft_sem *s, int64_t n)
+{
+    check(s, n);
+    while (!give_back(s, n) && !give_to_waiting(s, n))
+        continue;
+}
+
+SANITIZE_OWNER_DATA_END
