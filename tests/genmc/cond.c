@@ -20,18 +20,6 @@ static struct object {
     int value; /* plain */
 } *object;
 
-bool sched_may_spin_here(void)
-{
-    return false;
-}
-
-_Noreturn void weft_panic(const char *format, ...)
-{
-    (void)format;
-    __VERIFIER_assert_fail("weft_panic", __FILE__, __LINE__);
-    __builtin_unreachable();
-}
-
 static void *waits(void *arg)
 {
     struct object *o = object;

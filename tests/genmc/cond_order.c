@@ -17,18 +17,6 @@ static weft_cond c;
 static struct queue_node nodes[3];
 static _Atomic(uint32_t) first_was_signalled, second_is_back;
 
-bool sched_may_spin_here(void)
-{
-    return false;
-}
-
-_Noreturn void weft_panic(const char *format, ...)
-{
-    (void)format;
-    __VERIFIER_assert_fail("weft_panic", __FILE__, __LINE__);
-    __builtin_unreachable();
-}
-
 /* The end of wait_timed(). */
 static void *first(void *arg)
 {

@@ -24,11 +24,6 @@ int64_t os_now(void)
     return 0;
 }
 
-bool sched_may_spin_here(void)
-{
-    return false;
-}
-
 static void *user(void *arg)
 {
     struct object *o = object;

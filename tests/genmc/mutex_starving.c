@@ -24,11 +24,6 @@ int64_t os_now(void)
     return atomic_add_relaxed(&now, 2 * STARVING_NS);
 }
 
-bool sched_may_spin_here(void)
-{
-    return false;
-}
-
 static void leave(struct object *o)
 {
     bool last = --o->users == 0;

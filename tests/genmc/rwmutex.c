@@ -25,11 +25,6 @@ int64_t os_now(void)
     return 0;
 }
 
-bool sched_may_spin_here(void)
-{
-    return false;
-}
-
 static void bury(struct object *o)
 {
     REQUIRE(o->rw.state_ == 0 && o->rw.queue_ == 0 && o->rw.writers_.state_ == 0);

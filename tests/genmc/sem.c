@@ -18,13 +18,6 @@ static struct object {
     int written; /* plain */
 } *object;
 
-_Noreturn void weft_panic(const char *format, ...)
-{
-    (void)format;
-    __VERIFIER_assert_fail("weft_panic", __FILE__, __LINE__);
-    __builtin_unreachable();
-}
-
 static void *gives(void *arg)
 {
     m_is(0);

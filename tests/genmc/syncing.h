@@ -6,6 +6,7 @@
 
 #include "waiting.h"
 
+#include <weft/defer.h>
 #include <weft/go.h>
 
 #include "runtime/sync/queue.c"
@@ -30,6 +31,18 @@ _Noreturn void sched_fatal(const char *text)
     (void)text;
     __VERIFIER_assert_fail("sched_fatal", __FILE__, __LINE__);
     __builtin_unreachable();
+}
+
+_Noreturn void weft_panic(const char *format, ...)
+{
+    (void)format;
+    __VERIFIER_assert_fail("weft_panic", __FILE__, __LINE__);
+    __builtin_unreachable();
+}
+
+bool sched_may_spin_here(void)
+{
+    return false;
 }
 
 void weft_yield(void) {}

@@ -173,21 +173,17 @@ static void briefly(void *arg)
     weft_mutex_lock(&m);
 }
 
+static void unlock(void)
+{
+    weft_mutex_unlock(&m);
+}
+
 TEST(runs_end_amid_signals)
 {
     /* Goal: the end of a run takes its goroutines out while threads signal and broadcast. Method: many runs. */
-    struct outsider o[2];
+    void *args[2] = {NULL};
     reset();
-    atomic_store(&stop, false);
-    for (int i = 0; i < 2; i++)
-        outsider_start(&o[i], signal_often, NULL);
-    for (int run = 0; run < test_scale(100); run++) {
-        CHECK_EQ(test_run(briefly, NULL), 0);
-        weft_mutex_unlock(&m);
-    }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++)
-        outsider_join(&o[i]);
+    outsiders_amid_runs(2, signal_often, args, briefly, unlock, &stop);
     CHECK_EQ(peek(&cond.queue_), 0);
     CHECK_EQ(peek(&m.state_), 0);
 }

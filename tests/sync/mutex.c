@@ -222,21 +222,17 @@ static void briefly(void *arg)
     weft_mutex_lock(&m); /* so that none of those whom the end stops has it */
 }
 
+static void unlock(void)
+{
+    weft_mutex_unlock(&m);
+}
+
 TEST(runs_end_amid_waiters)
 {
     /* Goal: the end of a run takes its goroutines out while foreign threads lock and unlock. Method: two threads
      * that do so over many runs; each run's main ends with the mutex, which is unlocked after the run. */
-    struct outsider o[2];
-    atomic_store(&stop, false);
-    for (int i = 0; i < 2; i++)
-        outsider_start(&o[i], lock_often, NULL);
-    for (int run = 0; run < test_scale(100); run++) {
-        CHECK_EQ(test_run(briefly, NULL), 0);
-        weft_mutex_unlock(&m);
-    }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++)
-        outsider_join(&o[i]);
+    void *args[2] = {NULL};
+    outsiders_amid_runs(2, lock_often, args, briefly, unlock, &stop);
     CHECK_EQ(peek(&m.state_), 0);
 }
 

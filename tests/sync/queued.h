@@ -68,6 +68,23 @@ static inline void outsider_join(struct outsider *o)
     pthread_join(o->thread, NULL);
 }
 
+/* Many runs of main_fn, each followed by after(), while n threads call fn(args[i]) until *stop. */
+static inline void outsiders_amid_runs(int n, weft_fn fn, void *const *args, weft_fn main_fn,
+                                       void (*after)(void), atomic_bool *stop)
+{
+    struct outsider o[8];
+    atomic_store(stop, false);
+    for (int i = 0; i < n; i++)
+        outsider_start(&o[i], fn, args[i]);
+    for (int run = 0; run < test_scale(100); run++) {
+        CHECK_EQ(test_run(main_fn, NULL), 0);
+        after();
+    }
+    atomic_store(stop, true);
+    for (int i = 0; i < n; i++)
+        outsider_join(&o[i]);
+}
+
 /* fn(arg) on n goroutines of a run on the processors under test and, at the same time, on m foreign threads. */
 struct crowd {
     weft_fn fn;

@@ -184,19 +184,16 @@ static void briefly(void *arg)
     weft_rwmutex_lock(&rw); /* so that none of those whom the end stops has it */
 }
 
+static void unlock(void)
+{
+    weft_rwmutex_unlock(&rw);
+}
+
 TEST(runs_end_amid_waiters)
 {
     /* Goal: the end of a run takes its goroutines out while threads read and write. Method: many runs; each main
      * ends with the lock, which is unlocked after its run. */
-    atomic_store(&stop, false);
-    for (int i = 0; i < 3; i++)
-        outsider_start(&outside[i], pass_often, i ? NULL : &rw);
-    for (int run = 0; run < test_scale(100); run++) {
-        CHECK_EQ(test_run(briefly, NULL), 0);
-        weft_rwmutex_unlock(&rw);
-    }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 3; i++)
-        outsider_join(&outside[i]);
+    void *args[3] = {&rw, NULL, NULL};
+    outsiders_amid_runs(3, pass_often, args, briefly, unlock, &stop);
     CHECK(is_as_new());
 }

@@ -119,18 +119,13 @@ static void briefly(void *arg)
     TEST_UNTIL(atomic_load(&got) > seen);
 }
 
+static void nothing(void) {}
+
 TEST(runs_end_amid_waiters)
 {
     /* Goal: the end of a run takes its goroutines out while threads acquire and release. Method: many runs. */
-    struct outsider o[2];
-    atomic_store(&stop, false);
-    for (int i = 0; i < 2; i++)
-        outsider_start(&o[i], pass_often, NULL);
-    for (int run = 0; run < test_scale(100); run++)
-        CHECK_EQ(test_run(briefly, NULL), 0);
-    atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++)
-        outsider_join(&o[i]);
+    void *args[2] = {NULL};
+    outsiders_amid_runs(2, pass_often, args, briefly, nothing, &stop);
     CHECK_EQ(peek(&sem.state_), 0);
     CHECK_EQ(peek(&sem.queue_), 0);
 }
