@@ -605,6 +605,7 @@ def main():
         label, _, folder = text.rpartition("=")
         peers.append(Peer(label, Path(folder).resolve(), weft))
     rows = choose_rows(flags, weft)
+    peers = [peer for peer in peers if any(peer.has(row) for row in rows)]
     labels = [peer.label for peer in peers]
     table = Table(labels)
 

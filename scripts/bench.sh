@@ -13,7 +13,8 @@
 #
 # Installs what is missing (scripts/setup.sh --for bench), builds weft-bench in release mode in
 # build/bench and the peers in build/peers. Runs are interleaved: weft, peer, weft, peer. The headline rows
-# take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one).
+# take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one); the C
+# library's locks and threads, which have a column when one of their rows is shown.
 # Exit status: 0 all rows ran, 1 a row failed or something did not build, 2 wrong usage.
 set -euo pipefail
 export WEFT_BENCH_CWD=$PWD
@@ -64,4 +65,10 @@ if command -v go >/dev/null; then
     peers+=(--peer "Go $version=$out")
 fi
 
-exec "$python3" scripts/bench-report.py --bench build/bench/bench ${peers[@]+"${peers[@]}"} "$@"
+# The C library's locks, for threads.
+out=$PWD/build/peers/pthread
+mkdir -p "$out"
+quietly "${CC:-cc}" -O2 -pthread -o "$out/peer" bench/peers/pthread/peer.c
+peers+=(--peer "pthread=$out")
+
+exec "$python3" scripts/bench-report.py --bench build/bench/bench "${peers[@]}" "$@"

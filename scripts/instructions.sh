@@ -34,6 +34,9 @@ prodcons_cap100 1     2000 22000
 select_default4 1     2000 12000
 select2_sync    1     2000 12000
 fork_blocking   1     2000 12000
+mutex_uncontended 1   2000 12000
+rwmutex_rlock   1     2000 12000
+once_done       1     2000 12000
 '
 
 nothing_to_compare() {

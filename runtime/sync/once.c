@@ -41,6 +41,22 @@ static void once_finish(void *once)
     sched_release_run(hold);
 }
 
+/* Become busy, but not when it is done: that word never changes any more. What it was. */
+static uint64_t lock_unless_done(queue_word *q)
+{
+    unsigned looks = 0;
+    uint64_t word = atomic_load_acquire(q);
+    while (word != ONCE_DONE) {
+        if (word & QUEUE_BUSY) {
+            queue_give_way(&looks);
+            word = atomic_load_acquire(q);
+        } else if (atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY)) {
+            break;
+        }
+    }
+    return word;
+}
+
 /* Whether the caller is the first; if not, it is over now. */
 static bool once_begin(weft_once *once)
 {
@@ -52,11 +68,9 @@ static bool once_begin(weft_once *once)
     if (fresh == ONCE_DONE)
         return false;
     struct waiter *w = queue_stand(&node, once, once_unlink_dead);
-    uint64_t word = queue_lock(q);
-    if (word == ONCE_DONE) {
-        queue_unlock(q, word);
+    uint64_t word = lock_unless_done(q);
+    if (word == ONCE_DONE)
         return false;
-    }
     queue_unlock(q, queue_append(word, &node));
     waiter_wait(w, WAIT_MUTEX_LOCK);
     return false;

@@ -89,6 +89,49 @@ int sum_up(ints_rx in)
     return sum;
 }
 
+struct guarded {
+    weft_mutex mutex = {};
+    weft_rwmutex rwmutex = {};
+    weft_cond cond = WEFT_COND_INIT(&mutex);
+    weft_once once = {};
+    weft_sem sem = WEFT_SEM_INIT(2);
+};
+
+void locks()
+{
+    guarded g;
+    weft_cond other;
+    weft_cond_init(&other, &g.mutex);
+    weft_mutex_lock(&g.mutex);
+    CHECK(!weft_mutex_try_lock(&g.mutex));
+    CHECK(weft_cond_wait_until(&g.cond, weft_now()) == -ETIMEDOUT);
+    CHECK(weft_cond_wait_until(&other, weft_now()) == -ETIMEDOUT);
+    weft_cond_signal(&g.cond);
+    weft_cond_broadcast(&g.cond);
+    weft_mutex_unlock(&g.mutex);
+
+    weft_rwmutex_rlock(&g.rwmutex);
+    CHECK(weft_rwmutex_try_rlock(&g.rwmutex));
+    CHECK(!weft_rwmutex_try_lock(&g.rwmutex));
+    weft_rwmutex_runlock(&g.rwmutex);
+    weft_rwmutex_runlock(&g.rwmutex);
+    weft_rwmutex_lock(&g.rwmutex);
+    weft_rwmutex_unlock(&g.rwmutex);
+
+    order_used = 0;
+    std::memset(order, 0, sizeof(order));
+    CHECK(!weft_once_done(&g.once));
+    weft_once_do(&g.once, note, &letters[0]);
+    weft_once_do(&g.once, note, &letters[1]);
+    CHECK(weft_once_done(&g.once));
+    CHECK(std::strcmp(order, "a") == 0);
+
+    weft_sem_acquire(&g.sem, 1);
+    CHECK(weft_sem_try_acquire(&g.sem, 1));
+    CHECK(!weft_sem_try_acquire(&g.sem, 1));
+    weft_sem_release(&g.sem, 2);
+}
+
 void channels()
 {
     ints c = ints_new(3);
@@ -184,6 +227,7 @@ void begin(void *arg)
     CHECK(weft_waitgroup_wait_until(&wg, WEFT_FOREVER) == 0);
 
     channels();
+    locks();
     weft_sleep(WEFT_NANOSECOND);
     weft_sleep_until(weft_now());
     weft_yield();

@@ -34,7 +34,7 @@ expect() {
 
 look=()
 for command in 'info goroutines' 'bt' 'goroutine 1 bt' 'goroutine 2 bt' 'goroutine 3 bt' 'goroutine 4 bt' \
-    'goroutine 5 bt' 'goroutine 6 bt' 'goroutine 2 frame' 'bt 1' 'goroutine all bt' 'goroutine 99 bt' 'goroutine'; do
+    'goroutine 5 bt' 'goroutine 13 bt' 'goroutine 2 frame' 'bt 1' 'goroutine all bt' 'goroutine 99 bt' 'goroutine'; do
     look+=(-ex "echo == $command\\n" -ex "$command")
 done
 
@@ -63,7 +63,14 @@ for file in "${seen[@]}"; do
         '3 +sleeper +sleep +0x[0-9a-f]+ [a-z_]+' \
         '4 +blocker +blocking \(thread [0-9]+\) +0x[0-9a-f]+ ' \
         '5 +yielder +runnable +0x[0-9a-f]+ [a-z_]+' \
-        '6 +newcomer +runnable +not started: 0x[0-9a-f]+ unstarted_goroutine'
+        '6 +locker +sync.Mutex.Lock +0x' \
+        '7 +reader +sync.RWMutex.RLock +0x' \
+        '8 +writer +sync.RWMutex.Lock +0x' \
+        '9 +writer 2 +sync.Mutex.Lock +0x' \
+        '10 +listener +sync.Cond.Wait +0x' \
+        '11 +acquirer +semacquire +0x' \
+        '12 +oncer +sync.Mutex.Lock +0x' \
+        '13 +newcomer +runnable +not started: 0x[0-9a-f]+ unstarted_goroutine'
     for command in 'bt' 'goroutine 1 bt'; do
         expect "$command" "$file" "#[0-9]+ [^~]*all_are_there[^~]*~#[0-9]+ [^~]* start_all[^~]*~#[0-9]+ [^~]*$entry"
     done
@@ -73,7 +80,7 @@ for file in "${seen[@]}"; do
     # Where the goroutine's stack lies below the thread's, gdb goes no further than the change of stacks.
     expect 'goroutine 4 bt' "$file" "read_pipe[^~]*~#[0-9]+ [^~]*arch_call_on[^~]*~(Backtrace stopped: previous frame inner|(#[^~]*~)*#[0-9]+ [^~]*weft_blocking.*blocking_goroutine[^~]*~#[0-9]+ [^~]*$entry)"
     expect 'goroutine 5 bt' "$file" "~#0 .*weft_yield.*yielding_goroutine[^~]*~#[0-9]+ [^~]*$entry"
-    expect 'goroutine 6 bt' "$file" 'not started: 0x[0-9a-f]+ unstarted_goroutine'
+    expect 'goroutine 13 bt' "$file" 'not started: 0x[0-9a-f]+ unstarted_goroutine'
     expect 'goroutine 2 frame' "$file" '~#1 +0x'
     expect 'bt 1' "$file" '~#0 '
     expect 'goroutine all bt' "$file" 'goroutine 2 \(waiter\) \[sync.WaitGroup.Wait\]:~#0' \

@@ -73,9 +73,61 @@ static void yielding_goroutine(void *arg)
         weft_yield();
 }
 
-static void unstarted_goroutine(void *arg)
+/* One for each object of sync.h that can be waited for; main holds them. */
+static weft_mutex mutex, cond_mutex;
+static weft_rwmutex written, read_by_main;
+static weft_cond cond = WEFT_COND_INIT(&cond_mutex);
+static weft_sem sem;
+static weft_once once;
+
+static void locking_goroutine(void *arg)
 {
     (void)arg;
+    weft_mutex_lock(&mutex);
+    KEEP_FRAME();
+}
+
+static void reading_goroutine(void *arg)
+{
+    (void)arg;
+    weft_rwmutex_rlock(&written);
+    KEEP_FRAME();
+}
+
+static void writing_goroutine(void *arg)
+{
+    (void)arg;
+    weft_rwmutex_lock(&read_by_main);
+    KEEP_FRAME();
+}
+
+static void second_writing_goroutine(void *arg)
+{
+    (void)arg;
+    weft_rwmutex_lock(&written);
+    KEEP_FRAME();
+}
+
+static void listening_goroutine(void *arg)
+{
+    (void)arg;
+    weft_mutex_lock(&cond_mutex);
+    weft_cond_wait(&cond);
+    KEEP_FRAME();
+}
+
+static void acquiring_goroutine(void *arg)
+{
+    (void)arg;
+    weft_sem_acquire(&sem, 1);
+    KEEP_FRAME();
+}
+
+/* Calls itself, and waits for itself. */
+static void once_goroutine(void *arg)
+{
+    weft_once_do(&once, once_goroutine, arg);
+    KEEP_FRAME();
 }
 
 static int start(const char *name, weft_fn fn)
@@ -83,15 +135,32 @@ static int start(const char *name, weft_fn fn)
     return weft_go_with(&(weft_go_options){.name = name}, fn, NULL);
 }
 
+static int start_sync(void)
+{
+    weft_mutex_lock(&mutex);
+    weft_rwmutex_lock(&written);
+    weft_rwmutex_rlock(&read_by_main);
+    return start("locker", locking_goroutine) || start("reader", reading_goroutine) ||
+           start("writer", writing_goroutine) || start("writer 2", second_writing_goroutine) ||
+           start("listener", listening_goroutine) || start("acquirer", acquiring_goroutine) ||
+           start("oncer", once_goroutine);
+}
+
+static void unstarted_goroutine(void *arg)
+{
+    (void)arg;
+}
+
 static void start_all(void *arg)
 {
     weft_stats stats;
     *(int *)arg = start("waiter", waiting_goroutine) || start("sleeper", sleeping_goroutine) ||
-                  start("blocker", blocking_goroutine) || start("yielder", yielding_goroutine);
+                  start("blocker", blocking_goroutine) || start("yielder", yielding_goroutine) ||
+                  start_sync();
     do {
         weft_yield();
         weft_stats_read(&stats);
-    } while (stats.parked < 2 || !reading);
+    } while (stats.parked < 9 || !reading);
     *(int *)arg |= start("newcomer", unstarted_goroutine);
     all_are_there();
     KEEP_FRAME();

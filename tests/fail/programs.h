@@ -421,6 +421,8 @@ static void main_foreign(void *arg)
         weft_blocking(join_thread, &threads[i]);
 }
 
+#include "programs_sync.h"
+
 /* ---- ends of runs ---- */
 
 static weft_waitgroup outlives;
@@ -519,8 +521,12 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "chan_deadline", .main = main_chan_deadline},
     {.name = "select", .main = main_select},
     {.name = "signal", .main = main_signal},
+    {.name = "locks", .main = main_locks},
+    {.name = "cond_deadline", .main = main_cond_deadline},
+    {.name = "locks_foreign", .main = main_locks_foreign},
     {.name = "abandon", .main = main_abandon},
     {.name = "end_early", .main = main_end_early},
+    {.name = "end_in_locks", .main = main_end_in_locks, .after = use_locks_again},
     {.name = "orphan",
      .main = main_orphan,
      .config = {.maxprocs = 2, .stop_ns = 1},

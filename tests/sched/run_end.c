@@ -413,6 +413,33 @@ static void sleeps(void)
     weft_sleep(WEFT_MILLISECOND);
 }
 
+/* Held by the thread that runs the test, or empty. */
+static weft_mutex held_mutex, cond_mutex;
+static weft_rwmutex held_lock;
+static weft_cond silent_cond = WEFT_COND_INIT(&cond_mutex);
+static weft_sem no_units;
+
+static void locks(void)
+{
+    weft_mutex_lock(&held_mutex);
+}
+
+static void writes(void)
+{
+    weft_rwmutex_lock(&held_lock);
+}
+
+static void waits_for_signal(void)
+{
+    weft_cond_wait(&silent_cond);
+}
+
+static void acquires(void)
+{
+    weft_sem_acquire(&no_units, 0);
+    weft_sem_acquire(&no_units, 1);
+}
+
 static void computes_then(void *way)
 {
     atomic_store(&is_away, true);
@@ -444,11 +471,15 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
 {
     /* Goal: whichever call it comes back to, it goes no further, or does no harm: it isn't found by those who look for
      * partners, and takes no processor. Method: a run between and one after. */
-    static void (*const ways[])(void) = {asks_for_processors, receives,       selects,
-                                         blocks_once,         starts_another, sleeps};
+    static void (*const ways[])(void) = {asks_for_processors, receives, selects, blocks_once,
+                                         starts_another,      sleeps,   locks,   writes,
+                                         waits_for_signal,    acquires};
     int threads = threads_at_rest();
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
     empty_chan = weft_chan_new(0, 0);
+    weft_mutex_lock(&held_mutex);
+    weft_rwmutex_lock(&held_lock);
+    weft_mutex_lock(&cond_mutex);
     for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
         atomic_store(&come_back, false);
         atomic_store(&is_away, false);
@@ -459,6 +490,11 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
         CHECK_EQ(test_run(nobody_receives, NULL), 0);
     }
     weft_chan_unref(empty_chan);
+    weft_mutex_unlock(&held_mutex);
+    weft_rwmutex_unlock(&held_lock);
+    weft_cond_signal(&silent_cond);
+    CHECK(weft_mutex_try_lock(&held_mutex)); /* nobody stands before us */
+    CHECK(weft_rwmutex_try_lock(&held_lock));
 }
 
 static weft_timer *later_timer;
