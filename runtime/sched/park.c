@@ -160,6 +160,12 @@ bool sched_on_goroutine(void)
     return m && m->g;
 }
 
+bool sched_is_orphan(void)
+{
+    struct m *m = m_self();
+    return m && m->g && p_is_orphan(m->p);
+}
+
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();

@@ -185,6 +185,9 @@ bool sched_may_spin_here(void);
 /* A goroutine that others wait for does more of the same: now and then it gives way. Nothing on a foreign thread. */
 void sched_go_on_for_now(void);
 
+/* Whether this goroutine's run has ended without it: waiting ends its thread. */
+bool sched_is_orphan(void);
+
 /* The goroutine that runs here, or NULL on a foreign thread and in blocking sections. */
 bool sched_on_goroutine(void);
 

@@ -140,6 +140,9 @@ void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
     struct queue_node node;
     struct queue_string s = {0};
+    if (unlikely(sched_is_orphan()))
+        weft_rwmutex_runlock_slow(
+            rw); /* it has been counted, and goes no further than the next line */
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_READ;
     uint64_t word = queue_lock(rw_word(rw));
