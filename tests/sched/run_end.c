@@ -424,6 +424,11 @@ static void locks(void)
     weft_mutex_lock(&held_mutex);
 }
 
+static void reads(void)
+{
+    weft_rwmutex_rlock(&held_lock);
+}
+
 static void writes(void)
 {
     weft_rwmutex_lock(&held_lock);
@@ -471,9 +476,17 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
 {
     /* Goal: whichever call it comes back to, it goes no further, or does no harm: it isn't found by those who look for
      * partners, and takes no processor. Method: a run between and one after. */
-    static void (*const ways[])(void) = {asks_for_processors, receives, selects, blocks_once,
-                                         starts_another,      sleeps,   locks,   writes,
-                                         waits_for_signal,    acquires};
+    static void (*const ways[])(void) = {asks_for_processors,
+                                         receives,
+                                         selects,
+                                         blocks_once,
+                                         starts_another,
+                                         sleeps,
+                                         locks,
+                                         reads,
+                                         writes,
+                                         waits_for_signal,
+                                         acquires};
     int threads = threads_at_rest();
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
     empty_chan = weft_chan_new(0, 0);
