@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::call::{sum_below, Call, MARK_EVERY};
-use crate::channel::{Flume, Library, ManyReceivers, Receiver, Sender};
+use crate::channel::{Library, ManyReceivers, Receiver, Sender};
 
 pub async fn pingpong<L: Library>(call: &'static Call) {
     call.uses(L::NAME);
@@ -30,18 +30,28 @@ pub async fn pingpong<L: Library>(call: &'static Call) {
     pong.await.unwrap();
 }
 
-/// Neither call has to wait, so flume's calls that would hold up the thread do: they are twice as fast.
-pub async fn same_task(call: &'static Call) {
-    call.uses(Flume::NAME);
-    let (tx, rx) = flume::bounded(128);
+/// Neither call has to wait, so they are those that would hold up the thread: they take half as long.
+fn same_task(call: &Call, send: impl Fn(u64), recv: impl Fn() -> u64) {
     let mut sum = 0;
     let begin = Instant::now();
     for i in 0..call.iterations {
-        tx.send(i).unwrap();
-        sum += rx.recv().unwrap();
+        send(i);
+        sum += recv();
     }
     call.took_since(begin);
     call.check(sum, sum_below(call.iterations));
+}
+
+pub async fn same_task_flume(call: &'static Call) {
+    call.uses("flume");
+    let (tx, rx) = flume::bounded(128);
+    same_task(call, |v| tx.send(v).unwrap(), || rx.recv().unwrap());
+}
+
+pub async fn same_task_crossbeam(call: &'static Call) {
+    call.uses("crossbeam-channel");
+    let (tx, rx) = crossbeam_channel::bounded(128);
+    same_task(call, |v| tx.send(v).unwrap(), || rx.recv().unwrap());
 }
 
 async fn produce<L: Library>(call: &Call, tx: L::Sender, items: u64) {

@@ -44,7 +44,7 @@ const fn counted(name: &'static str, count: u64, small: u64, bodies: &'static [B
     }
 }
 
-/// Make a function of one call a Body.
+/// Bodies of functions and the arguments after their call.
 macro_rules! bodies {
     ($($function:path $(, $argument:expr)*);+) => {
         &[$(|call| Box::pin($function(call $(, $argument)*))),+]
@@ -77,7 +77,11 @@ pub const ROWS: &[Row] = &[
         100_000,
         bodies![chan::pingpong::<TokioMpsc>; chan::pingpong::<Flume>; chan::pingpong::<AsyncChannel>],
     ),
-    row("chan_same_task", 100_000, bodies![chan::same_task]),
+    row(
+        "chan_same_task",
+        100_000,
+        bodies![chan::same_task_flume; chan::same_task_crossbeam],
+    ),
     row(
         "prodcons_cap0",
         100_000,

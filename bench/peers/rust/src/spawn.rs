@@ -3,6 +3,7 @@
 //! yield, spawn_join, spawn_many.
 
 use std::future::{poll_fn, Future};
+use std::mem::replace;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Instant;
@@ -23,7 +24,7 @@ struct Turns(AtomicU64);
 fn yield_now() -> impl Future<Output = ()> + Send {
     let mut yielded = false;
     poll_fn(move |context| {
-        if std::mem::replace(&mut yielded, true) {
+        if replace(&mut yielded, true) {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
@@ -85,8 +86,7 @@ pub async fn spawn_join(call: &'static Call) {
     }
 }
 
-/// As a WaitGroup: tasks count down, the last one wakes who waits. Several times as fast as a JoinSet or the
-/// tasks' handles.
+/// As a WaitGroup: tasks count down, the last one wakes who waits. Faster than to wait for each task's handle.
 #[derive(Default)]
 struct Countdown {
     left: AtomicU64,

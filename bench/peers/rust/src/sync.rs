@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! mutex_*, rwmutex_*, cond_pingpong, once_done. The locks are the standard library's, which hold up the thread:
-//! what Tokio advises for a lock that isn't held across an await, and several times faster than its own.
+//! what Tokio advises for a lock that isn't held across an await.
 
 use std::hint::black_box;
 use std::sync::{Mutex, OnceLock, RwLock};

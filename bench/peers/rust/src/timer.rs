@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::time::{self, Sleep};
+use tokio::time::{self, MissedTickBehavior, Sleep};
 
 use crate::call::{Call, MARK_EVERY};
 
@@ -122,6 +122,7 @@ fn start(timer: &mut Pin<Box<Option<Sleep>>>, waker: &Waker) {
 /// A tick carries the time for which it was due.
 pub async fn ticker_jitter(call: &'static Call) {
     let mut ticker = time::interval(Duration::from_millis(1));
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Skip); // as weft's and Go's
     ticker.tick().await; // the first one comes at once
     let mut samples = Vec::new();
     for _ in 0..call.iterations {
