@@ -13,8 +13,9 @@
 #
 # Installs what is missing (scripts/setup.sh --for bench), builds weft-bench in release mode in
 # build/bench and the peers in build/peers. Runs are interleaved: weft, peer, weft, peer. The headline rows
-# take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one); the C
-# library's locks and threads, which have a column when one of their rows is shown.
+# take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one); Tokio and other
+# crates of Rust where a cargo is on PATH that has them or can fetch them; the C library's locks and threads,
+# which have a column when one of their rows is shown.
 # Exit status: 0 all rows ran, 1 a row failed or something did not build, 2 wrong usage.
 set -euo pipefail
 export WEFT_BENCH_CWD=$PWD
@@ -63,6 +64,21 @@ if command -v go >/dev/null; then
         quietly go build -modfile "$out/go.mod" -o "$out/hello" ./hello
     )
     peers+=(--peer "Go $version=$out")
+fi
+
+# Without a network, or with a cargo too old for the crates, there is no such peer; sources that don't compile are an error.
+# Built from a copy: Cargo writes beside the sources which versions it took.
+if command -v cargo >/dev/null; then
+    out=$PWD/build/peers/rust
+    mkdir -p "$out/package"
+    cp -R bench/peers/rust/. "$out/package"
+    if CARGO_NET_RETRY=1 cargo fetch --manifest-path "$out/package/Cargo.toml" >"$log" 2>&1; then
+        quietly cargo build --release --offline --manifest-path "$out/package/Cargo.toml" --target-dir "$out"
+        version=$(sed -n '/^name = "tokio"$/{n;s/^version = "\(.*\)"$/\1/p}' "$out/package/Cargo.lock")
+        peers+=(--peer "Tokio $version=$out/release")
+    else
+        printf 'bench: no Rust peer: %s\n' "$(grep -m 1 '^error' "$log" || echo 'cargo fetch failed')" >&2
+    fi
 fi
 
 # The C library's locks, for threads.
