@@ -26,16 +26,16 @@ static uint64_t counts_of(int64_t ns, uint64_t rate)
 
 /* ---- what comes after a piece ---- */
 
-/* Whether readings that are so wide, and so many counts apart, give a rate. */
-static bool is_sharp(uint64_t width, uint64_t counts)
+/* Whether readings that are so wide, and so many counts apart, give a rate and an offset. */
+static bool is_sharp(uint64_t width, uint64_t counts, uint64_t rate)
 {
-    return width <= counts >> 16;
+    return width <= counts >> 16 && clock_line(0, rate, width) <= CLOCK_SHARP_NS;
 }
 
-/* No clock is corrected by more. */
+/* Clocks are steered by less than that, even twice as fast for a while to make up for a beginning within a piece. */
 static bool is_far_from(uint64_t slope, uint64_t rate)
 {
-    return (slope > rate ? slope - rate : rate - slope) > rate / 16;
+    return (slope > rate ? slope - rate : rate - slope) > rate / 4;
 }
 
 /* Of the kernel's kind. */
@@ -61,7 +61,8 @@ static bool after_kernels(const struct clock_piece *p, const struct clock_readin
     begin_anew(next, p->ns, p->restarts);
     if (p->restarts >= CLOCK_RESTARTS)
         return false;
-    if (!p->read_at) {
+    if (!p->read_at ||
+        now->width < p->rate / 2) { /* the first of all is slow, or it was interrupted */
         note_reading(next, now, now->width);
         return true;
     }
@@ -73,9 +74,10 @@ static bool after_kernels(const struct clock_piece *p, const struct clock_readin
         next->restarts++;
         return true;
     }
-    if (!is_sharp(width, counts))
+    uint64_t rate = width <= counts >> 16 ? slope_of((uint64_t)passed, counts) : 0;
+    if (!rate || !is_sharp(width, counts, rate))
         return false;
-    note_reading(next, now, slope_of((uint64_t)passed, counts));
+    note_reading(next, now, rate);
     next->from = now->counter;
     next->length = counts_of(CLOCK_FIRST_NS, next->rate);
     next->slope = next->rate;
@@ -88,7 +90,7 @@ static bool aim(const struct clock_piece *p, const struct clock_reading *now, ui
                 struct clock_piece *next)
 {
     int64_t passed = now->ns - p->read_ns;
-    int64_t ahead = passed < CLOCK_PIECE_NS ? passed : CLOCK_PIECE_NS;
+    int64_t ahead = passed < CLOCK_PIECE_NS / 2 ? 2 * passed : CLOCK_PIECE_NS;
     note_reading(next, now, slope_of((uint64_t)passed, now->counter - p->read_at));
     if (now->ns + ahead <= next->ns)
         return false;
@@ -111,7 +113,7 @@ static void after_straight(const struct clock_piece *p, const struct clock_readi
     next->read_ns = p->read_ns;
     next->restarts = p->restarts;
     bool can_be = now->ns > p->read_ns && (int64_t)counts > 0 && (int64_t)beyond >= 0;
-    if (!can_be || (is_sharp(now->width, counts) && !aim(p, now, beyond, next)))
+    if (!can_be || (is_sharp(now->width, counts, p->rate) && !aim(p, now, beyond, next)))
         begin_anew(next, end, p->restarts + 1);
 }
 
@@ -183,6 +185,13 @@ bool clock_read(struct clock *clock, const struct clock_reading *now, int64_t *o
         }
         publish(clock, current, &next);
     }
+}
+
+bool clock_is_given_up(struct clock *clock)
+{
+    struct clock_piece piece;
+    uint64_t current = atomic_load_acquire(&clock->current);
+    return piece_read(clock, current, &piece) && piece.restarts >= CLOCK_RESTARTS;
 }
 
 SANITIZE_OWNER_DATA_END

@@ -11,7 +11,7 @@
  * `current`: number of pieces << 8 | the slot that has the last one. A piece is written into a slot of the
  * writer's own and published by a CAS of current; of several writers one wins, the others take back theirs. Who read a slot
  * that was written anew meanwhile finds another current afterwards, as a slot is free only when current has left it
- * [CLOCK-1] [CLOCK-2]. So nobody waits for anybody: a thread that is stopped here keeps a slot, no more.
+ * [CLOCK-1] [CLOCK-2]. So nobody waits for anybody, unless so many are stopped in the middle of this that they have all the slots.
  *
  * Before there is a rate, and after readings that can't be (a counter that jumps or stands still while a virtual machine
  * moves or sleeps), the last piece is of the other kind: it has no length, the time is the kernel's but never below a
@@ -35,7 +35,8 @@
 #define CLOCK_PIECE_NS INT64_C(100000000)
 #define CLOCK_FIRST_NS INT64_C(20000000) /* so long there is no rate yet */
 #define CLOCK_SHIFT 48
-#define CLOCK_RESTARTS 8 /* so often a counter is tried again that was wrong */
+#define CLOCK_SHARP_NS 2000 /* readings that are off by more only bridge the time */
+#define CLOCK_RESTARTS 8    /* so often a counter is tried again that was wrong */
 
 /* The counter and the kernel's clock at one moment, known to half of `width` counts. */
 struct clock_reading {
@@ -93,5 +94,8 @@ static inline bool clock_at(struct clock *clock, uint64_t counter, int64_t *out)
 /* The time at the moment of a reading; adds a piece where the last has it no more. False: others have added pieces since, and
  * the reading is older than the last; another is needed, to tell who comes late from a counter that goes back. */
 bool clock_read(struct clock *clock, const struct clock_reading *now, int64_t *out);
+
+/* The counter was wrong too often; the time is the kernel's from now on. */
+bool clock_is_given_up(struct clock *clock);
 
 #endif

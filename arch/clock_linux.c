@@ -17,6 +17,7 @@
 #endif
 
 #define NS_PER_S INT64_C(1000000000)
+#define READINGS_MAX 8
 
 enum { COUNTER_UNKNOWN, COUNTER_STEADY, COUNTER_NONE };
 
@@ -58,13 +59,27 @@ static bool counter_is_good(void)
     return kind == COUNTER_STEADY;
 }
 
-static void read_both(struct clock_reading *out)
+static void read_once(struct clock_reading *out)
 {
     out->seen = atomic_load_acquire(&clock_of_process.current);
     uint64_t before = arch_counter_in_order();
     out->ns = kernel_now();
     out->width = arch_counter_in_order() - before;
     out->counter = before + out->width / 2;
+}
+
+/* Once more, at most READINGS_MAX times, where it was interrupted: it took much longer than the shortest so far. */
+static void read_both(struct clock_reading *out)
+{
+    static _Atomic(uint64_t) shortest = UINT64_MAX / 4;
+    for (int i = 0; i < READINGS_MAX; i++) {
+        read_once(out);
+        uint64_t best = atomic_load_relaxed(&shortest);
+        if (out->width < best)
+            atomic_store_relaxed(&shortest, best = out->width);
+        if (out->width <= 2 * best)
+            return;
+    }
 }
 
 static __attribute__((noinline)) int64_t now_slow(void)
@@ -76,20 +91,25 @@ static __attribute__((noinline)) int64_t now_slow(void)
     do
         read_both(&reading);
     while (!clock_read(&clock_of_process, &reading, &now));
+    if (unlikely(clock_is_given_up(&clock_of_process)) &&
+        now == reading.ns) /* beyond the last floor */
+        atomic_store_relaxed(&counter_kind, COUNTER_NONE);
     return now;
 }
 
 int64_t os_now(void)
 {
     int64_t now;
-    bool known = clock_at(&clock_of_process, arch_counter(), &now);
+    bool known = atomic_load_relaxed(&counter_kind) == COUNTER_STEADY &&
+                 clock_at(&clock_of_process, arch_counter(), &now);
     return (likely(known) ? now : now_slow()) + clock_offset();
 }
 
 int64_t os_now_in_order(void)
 {
     int64_t now;
-    bool known = clock_at(&clock_of_process, arch_counter_in_order(), &now);
+    bool known = atomic_load_relaxed(&counter_kind) == COUNTER_STEADY &&
+                 clock_at(&clock_of_process, arch_counter_in_order(), &now);
     return (likely(known) ? now : now_slow()) + clock_offset();
 }
 

@@ -44,7 +44,7 @@ enum { GIVEN_UP, ASKED, NOTING, NOTED };
 #define NUMBER_ONE 4u
 #define PENDING_MAX 8
 
-static int probe_signal; /* 0: none */
+static _Atomic(int) probe_signal; /* 0: none */
 static struct sigaction before;
 static _Atomic(uint32_t) question; /* the futex too */
 static _Atomic(int32_t)

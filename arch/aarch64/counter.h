@@ -16,7 +16,7 @@ static inline uint64_t arch_counter(void)
     return count;
 }
 
-/* After all loads before it. */
+/* After what comes before it; that loads have their values by then is what Linux relies on as well. */
 static inline uint64_t arch_counter_in_order(void)
 {
     __asm__ volatile("isb" ::: "memory");

@@ -30,7 +30,8 @@ WEFT_BEGIN_DECLS
 /* A deadline that never comes. */
 #define WEFT_FOREVER INT64_MAX
 
-/* Nanoseconds on CLOCK_MONOTONIC's scale, within 10 us of it (mostly 100 ns), and never going back between goroutines or
+/* Nanoseconds on CLOCK_MONOTONIC's scale, within 10 us of it (mostly 100 ns; while that clock is being
+ * steered, what it is steered by in a tenth of a second), and never going back between goroutines or
  * threads of which one is told by the other. Computed from the processor's counter where the kernel trusts it. Any thread. */
 WEFT_API int64_t weft_now(void);
 

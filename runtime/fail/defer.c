@@ -11,7 +11,6 @@ SANITIZE_OWNER_DATA_BEGIN
 
 void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
 {
-    sched_checkpoint();
     weft_deferred **list = sched_deferred();
     record->fn_ = fn;
     record->arg_ = arg;
@@ -19,13 +18,15 @@ void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
     *list = record;
 }
 
-/* On leaving the block: its calls may park, so the list is looked up before and not kept. */
+/* On leaving the block: its calls may park, so the list is looked up before and not kept. It gives way when the call has
+ * been made, which may give a lock back; not when it is pushed, just after that was taken. */
 void weft_defer_pop(weft_deferred *record)
 {
     weft_deferred **list = sched_deferred();
     WEFT_ASSERT(*list == record);
     *list = record->next_;
     record->fn_(record->arg_);
+    sched_checkpoint();
 }
 
 void fail_run_deferred(void)

@@ -72,13 +72,15 @@ static int lowest_signal(uint64_t set)
 
 /* ---- delivering ---- */
 
+/* Holding the lock: nothing here gives way, as the caller may be a goroutine. */
 static void deliver(void)
 {
+    uint64_t state;
     for (uint64_t came = os_signals_noted(); came; came &= came - 1) {
         int signal = lowest_signal(came);
         for (struct listener *l = service.first; l; l = l->next)
             if (l->wants >> (signal - 1) & 1)
-                (void)weft_chan_try_send(l->ch, &signal); /* dropped if full or closed */
+                (void)chan_put(l->ch, &signal, NULL, &state); /* dropped if full or closed */
     }
 }
 

@@ -25,7 +25,9 @@ void weft_sleep_until(int64_t deadline)
     if (deadline <= os_now())
         return;
     if (!sched_on_goroutine()) {
-        os_sleep_until(deadline); /* WEFT_FOREVER: for three hundred years */
+        do
+            os_sleep_until(deadline); /* WEFT_FOREVER: for three hundred years */
+        while (os_now() < deadline); /* the kernel's clock isn't quite ours */
         return;
     }
     struct waiter *w = waiter_self();
