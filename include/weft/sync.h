@@ -7,6 +7,7 @@
  * program's own logic says that nobody will call it again: whoever is the last to lock a mutex may free it after his
  * unlock, though the one who unlocked before him may not have come back from that call yet.
  *
+ * Not while a run ends that abandons goroutines which wait for it: until weft_run has returned, its end may come to the object.
  * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them.
  *
  * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions and no

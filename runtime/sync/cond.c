@@ -58,12 +58,13 @@ static void line_up(weft_cond *c, struct queue_node *node)
 void weft_cond_wait(weft_cond *c)
 {
     struct queue_node node;
+    weft_mutex *mutex = c->mutex_; /* c may be gone when it has been signalled */
     check_not_copied(c);
     struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
     line_up(c, &node);
-    mutex_release(c->mutex_);
+    mutex_release(mutex);
     waiter_wait(w, WAIT_COND);
-    weft_mutex_lock(c->mutex_);
+    weft_mutex_lock(mutex);
 }
 
 /* ---- signal ---- */
@@ -177,15 +178,16 @@ int weft_cond_wait_until(weft_cond *c, int64_t deadline)
         return 0;
     }
     int rc = -ETIMEDOUT;
+    weft_mutex *mutex = c->mutex_; /* as above */
     check_not_copied(c);
     if (deadline <= os_now()) {
-        weft_mutex_unlock(c->mutex_);
+        weft_mutex_unlock(mutex);
         weft_yield(); /* who polls in a loop gives way all the same */
     } else {
         rc = wait_timed(c, deadline);
     }
     if (rc != -ENOMEM)
-        weft_mutex_lock(c->mutex_);
+        weft_mutex_lock(mutex);
     return rc;
 }
 

@@ -140,9 +140,9 @@ void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
     struct queue_node node;
     struct queue_string s = {0};
+    /* An orphan, which has been counted, goes no further than the line after this. */
     if (unlikely(sched_is_orphan()))
-        weft_rwmutex_runlock_slow(
-            rw); /* it has been counted, and goes no further than the next line */
+        weft_rwmutex_runlock_slow(rw);
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_READ;
     uint64_t word = queue_lock(rw_word(rw));
@@ -167,31 +167,39 @@ bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
     return false;
 }
 
-/* The last one, in front of a writer who waits. */
-static void leave_to_writer(weft_rwmutex *rw)
+/* The last one, in front of a writer who waits. False: nobody does any more, and nothing was done. */
+static bool leave_to_writer(weft_rwmutex *rw)
 {
     struct queue_string s = {0};
     uint64_t word = queue_lock(rw_word(rw));
+    if (!queue_first(word)) {
+        queue_unlock(rw_word(rw), word);
+        return false;
+    }
     enum run_hold hold = sched_hold_run();
     atomic_sub_acq_rel(rw_state(rw), RW_READER);
-    if (queue_first(word))
-        word = after_reader(rw, word, hold, &s);
+    word = after_reader(rw, word, hold, &s);
     queue_unlock(rw_word(rw), word);
     queue_wake_all(s.first);
     sched_release_run(hold);
+    return true;
 }
 
 void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
 {
     uint64_t state = atomic_load_relaxed(rw_state(rw));
-    do {
+    for (;;) {
         if (state < RW_READER)
             sched_fatal("sync: RUnlock of unlocked RWMutex");
         if ((state & RW_WAITING) && state < 2 * RW_READER) {
-            leave_to_writer(rw);
-            return;
+            if (leave_to_writer(rw))
+                return;
+            state = atomic_load_relaxed(rw_state(rw));
+            continue;
         }
-    } while (!atomic_cas_acq_rel(rw_state(rw), &state, state - RW_READER));
+        if (atomic_cas_acq_rel(rw_state(rw), &state, state - RW_READER))
+            return;
+    }
 }
 
 /* ---- writers ---- */
@@ -200,6 +208,9 @@ void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
 static void wait_to_write(weft_rwmutex *rw)
 {
     struct queue_node node;
+    /* An orphan goes no further than the line after this. */
+    if (unlikely(sched_is_orphan()))
+        mutex_release(&rw->writers_);
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_WRITE;
     uint64_t word = queue_lock(rw_word(rw));

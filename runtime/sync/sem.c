@@ -8,8 +8,8 @@
  * gives the units straight to those whose turn it is, first come first served, and a newcomer never gets in
  * between.
  *
- * Who clears WAITING has taken somebody out, who is woken after the word has been given back: the object is there till
- * then.
+ * What is left of a release's units when nobody waits any more is given back by a CAS after the word: the step that lets
+ * others acquire is the last touch. Those who were served are woken after that.
  *
  * Cost: 1 RMW for an acquire or a release; 2 for an acquire that waits first, 1 for one that waits behind others, 1
  * for a release that serves them. */
@@ -45,9 +45,10 @@ static void check(const weft_sem *s, int64_t n)
         weft_panic("semaphore: n < 0");
 }
 
-/* Busy, with WAITING set in `state`, which the caller has changed: serve those whose turn it is. The new word. */
+/* Busy, with WAITING set in `state`, which the caller has changed: serve those whose turn it is. The new word. When nobody
+ * waits any more, of the `given` units those that are left stay out, for the caller to give back. */
 static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum run_hold hold,
-                              struct queue_string *served)
+                              int64_t *given, struct queue_string *served)
 {
     struct queue_node *node = queue_first(word), *next;
     for (struct queue_node *last = node ? node->prev : NULL; node; node = next) {
@@ -60,8 +61,10 @@ static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum r
         word = queue_remove(word, node);
         queue_string(served, node);
     }
+    int64_t left = s->size_ - (int64_t)(state >> 1);
+    *given = queue_first(word) ? 0 : *given < left ? *given : left;
     if (!queue_first(word))
-        state &= ~SEM_WAITING;
+        state = (state + ((uint64_t)*given << 1)) & ~SEM_WAITING;
     atomic_store_release(sem_state(s), state);
     return word;
 }
@@ -70,10 +73,11 @@ static void sem_unlink_dead(void *sem)
 {
     weft_sem *s = sem;
     struct queue_string served = {0};
+    int64_t given = 0;
     uint64_t word = queue_remove_dead(queue_lock(sem_word(s)));
     uint64_t state = atomic_load_acquire(sem_state(s));
     if (state & SEM_WAITING)
-        word = serve_waiting(s, state, word, RUN_GONE, &served);
+        word = serve_waiting(s, state, word, RUN_GONE, &given, &served);
     queue_unlock(sem_word(s), word);
     queue_wake_all(served.first);
 }
@@ -154,27 +158,30 @@ static bool give_back(weft_sem *s, int64_t n)
     return true;
 }
 
-/* False: too much, or nobody waits any more. */
-static bool give_to_waiting(weft_sem *s, int64_t n)
+/* Give n units to those who wait, who aren't woken yet. How many are to be given back still: all n if they are too many, or
+ * nobody waits any more. */
+static int64_t give_to_waiting(weft_sem *s, int64_t n, enum run_hold *hold,
+                               struct queue_string *served)
 {
-    struct queue_string served = {0};
     uint64_t word = queue_lock(sem_word(s));
-    enum run_hold hold = sched_hold_run();
+    if (*hold == RUN_GONE)
+        *hold = sched_hold_run();
     uint64_t state = atomic_load_acquire(sem_state(s));
-    bool gives = (state & SEM_WAITING) && (uint64_t)n <= state >> 1;
-    if (gives)
-        word = serve_waiting(s, state - ((uint64_t)n << 1), word, hold, &served);
+    if ((state & SEM_WAITING) && (uint64_t)n <= state >> 1)
+        word = serve_waiting(s, state - ((uint64_t)n << 1), word, *hold, &n, served);
     queue_unlock(sem_word(s), word);
-    queue_wake_all(served.first);
-    sched_release_run(hold);
-    return gives;
+    return n;
 }
 
 void weft_sem_release_slow(weft_sem *s, int64_t n)
 {
+    struct queue_string served = {0};
+    enum run_hold hold = RUN_GONE;
     check(s, n);
-    while (!give_back(s, n) && !give_to_waiting(s, n))
+    while (!give_back(s, n) && (n = give_to_waiting(s, n, &hold, &served)) != 0)
         continue;
+    queue_wake_all(served.first);
+    sched_release_run(hold);
 }
 
 SANITIZE_OWNER_DATA_END

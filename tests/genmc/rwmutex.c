@@ -3,12 +3,12 @@
  * all of a write or nothing, nobody waits for ever, and of the two who come the last frees the object.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: the last reader doesn't look for a writer | runtime/sync/rwmutex.c | /^static void leave_to_writer/,/^}/s/if (queue_first(word))/if (false)/
+ * bug: the last reader doesn't look for a writer | runtime/sync/rwmutex.c | /^static bool leave_to_writer/,/^}/s/word = after_reader(rw, word, hold, &s);/;/
  * bug: who was counted by mistake doesn't look for a writer | runtime/sync/rwmutex.c | s/return after_reader(rw, queue_append(word, node), hold, s);/return queue_append(word, node);/
  * bug: he stays counted | runtime/sync/rwmutex.c | s/atomic_add_acq_rel(rw_state(rw), waiting - RW_READER);/atomic_add_acq_rel(rw_state(rw), waiting);/
  * bug: a writer lets nobody pass | runtime/sync/rwmutex.c | /^static bool open_to_waiting/,/^}/s/queue_wake_all(s.first);/;/
  * bug: a writer looks at the object when others have passed | runtime/sync/rwmutex.c | /^static bool open_to_waiting/,/^}/s/^    sched_release_run(hold);/    (void)atomic_load_relaxed(rw_state(rw));/
- * bug: a reader looks at it when the writer has passed | runtime/sync/rwmutex.c | /^static void leave_to_writer/,/^}/s/^    sched_release_run(hold);/    (void)atomic_load_relaxed(rw_state(rw));/ */
+ * bug: a reader looks at it when the writer has passed | runtime/sync/rwmutex.c | /^static bool leave_to_writer/,/^}/s/^    sched_release_run(hold);/    (void)atomic_load_relaxed(rw_state(rw));/ */
 #include "syncing.h"
 
 #include "runtime/sync/mutex.c"

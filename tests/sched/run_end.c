@@ -415,7 +415,7 @@ static void sleeps(void)
 
 /* Held by the thread that runs the test, or empty. */
 static weft_mutex held_mutex, cond_mutex;
-static weft_rwmutex held_lock;
+static weft_rwmutex held_lock, read_lock; /* for writing, for reading */
 static weft_cond silent_cond = WEFT_COND_INIT(&cond_mutex);
 static weft_sem no_units;
 
@@ -432,6 +432,11 @@ static void reads(void)
 static void writes(void)
 {
     weft_rwmutex_lock(&held_lock);
+}
+
+static void writes_after_readers(void)
+{
+    weft_rwmutex_lock(&read_lock);
 }
 
 static void waits_for_signal(void)
@@ -485,6 +490,7 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
                                          locks,
                                          reads,
                                          writes,
+                                         writes_after_readers,
                                          waits_for_signal,
                                          acquires};
     int threads = threads_at_rest();
@@ -492,6 +498,7 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     empty_chan = weft_chan_new(0, 0);
     weft_mutex_lock(&held_mutex);
     weft_rwmutex_lock(&held_lock);
+    weft_rwmutex_rlock(&read_lock);
     weft_mutex_lock(&cond_mutex);
     for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
         atomic_store(&come_back, false);
@@ -505,9 +512,11 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     weft_chan_unref(empty_chan);
     weft_mutex_unlock(&held_mutex);
     weft_rwmutex_unlock(&held_lock);
+    weft_rwmutex_runlock(&read_lock);
     weft_cond_signal(&silent_cond);
     CHECK(weft_mutex_try_lock(&held_mutex)); /* nobody stands before us */
     CHECK(weft_rwmutex_try_lock(&held_lock));
+    CHECK(weft_rwmutex_try_lock(&read_lock));
 }
 
 static weft_timer *later_timer;

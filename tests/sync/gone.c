@@ -404,3 +404,51 @@ TEST(who_waited_for_a_once_frees_it)
     /* Goal: a do that waited returns, and the do that ran the function doesn't touch the once any more. */
     check_pair(do_then_free);
 }
+
+static weft_mutex kept; /* the cond's, which goes before it */
+static bool gone_on;
+static weft_waitgroup woken;
+static atomic_int waits;
+
+static void wait_with_kept(void *arg)
+{
+    weft_cond *cond = arg;
+    bool timed = atomic_fetch_add(&waits, 1) % 2;
+    weft_mutex_lock(&kept);
+    while (!gone_on)
+        if (timed)
+            CHECK_EQ(weft_cond_wait_until(cond, weft_now() + WEFT_HOUR), 0);
+        else
+            weft_cond_wait(cond);
+    weft_mutex_unlock(&kept);
+    weft_waitgroup_done(&woken);
+}
+
+static void free_conds(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < test_scale(2000) + 20; i++) {
+        weft_cond *cond = malloc(sizeof *cond);
+        REQUIRE(cond);
+        weft_cond_init(cond, &kept);
+        gone_on = false;
+        weft_waitgroup_add(&woken, 2);
+        for (int k = 0; k < 2; k++)
+            CHECK_EQ(weft_go(wait_with_kept, cond), 0);
+        for (int k = 0; k < i % 4; k++)
+            weft_yield();
+        weft_mutex_lock(&kept);
+        gone_on = true;
+        weft_cond_broadcast(cond);
+        explicit_bzero(cond, sizeof *cond); /* who comes later doesn't look at it */
+        free(cond);
+        weft_mutex_unlock(&kept);
+        weft_waitgroup_wait(&woken);
+    }
+}
+
+TEST(who_broadcasts_frees_the_cond)
+{
+    /* Goal: who was woken looks for the mutex without the cond. */
+    CHECK_EQ(test_run(free_conds, NULL), 0);
+}

@@ -50,17 +50,19 @@ func mutexUncontended(c *call) {
 }
 
 func mutexContended(c *call) {
-	var mutex sync.Mutex
-	counter := 0
+	var shared struct { // one cache line, as weft's
+		mutex   sync.Mutex
+		counter int
+	}
 	c.runCrowd(func(ops int) int {
 		for i := 0; i < ops; i++ {
-			mutex.Lock()
-			counter++
-			mutex.Unlock()
+			shared.mutex.Lock()
+			shared.counter++
+			shared.mutex.Unlock()
 		}
 		return 0
 	})
-	c.check(counter, c.iterations)
+	c.check(shared.counter, c.iterations)
 }
 
 func rwmutexRlock(c *call) {

@@ -13,6 +13,10 @@
 
 enum { CROWD = 8 };
 
+static _Alignas(64) struct {
+    pthread_mutex_t mutex;
+    int64_t counter;
+} contended = {.mutex = PTHREAD_MUTEX_INITIALIZER}; /* one cache line, as weft's */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
@@ -41,19 +45,21 @@ static int64_t now_ns(void)
 static void lock_often(struct worker *self)
 {
     for (int64_t i = 0; i < self->ops; i++) {
-        pthread_mutex_lock(&mutex);
-        counter++;
-        pthread_mutex_unlock(&mutex);
+        pthread_mutex_lock(&contended.mutex);
+        contended.counter++;
+        pthread_mutex_unlock(&contended.mutex);
     }
 }
 
 static void read_often(struct worker *self)
 {
+    int64_t sum = 0; /* not in a line that others write */
     for (int64_t i = 0; i < self->ops; i++) {
         pthread_rwlock_rdlock(&rwlock);
-        self->sum += value;
+        sum += value;
         pthread_rwlock_unlock(&rwlock);
     }
+    self->sum = sum;
 }
 
 static void take_turns(struct worker *self)
@@ -95,7 +101,7 @@ static int64_t run_workers(int n, bool share, int64_t iterations, void (*work)(s
     static struct worker workers[CROWD];
     pthread_t threads[CROWD];
     int64_t sum = 0, begin = now_ns();
-    counter = turn = 0;
+    contended.counter = counter = turn = 0;
     for (int i = 0; i < n; i++) {
         workers[i] = (struct worker){.work = work, .mine = i, .ops = iterations};
         if (share)
@@ -118,7 +124,7 @@ static int64_t locks(int threads, int64_t iterations)
 {
     int64_t elapsed_ns;
     run_workers(threads, true, iterations, lock_often, &elapsed_ns);
-    return counter == iterations ? elapsed_ns : -1;
+    return contended.counter == iterations ? elapsed_ns : -1;
 }
 
 static int64_t readers(int threads, int64_t iterations)
