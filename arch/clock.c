@@ -39,10 +39,14 @@ static uint64_t counts_of(int64_t ns, uint64_t rate)
 
 /* ---- what comes after a piece ---- */
 
-/* Whether readings that are so wide, and so many counts apart, give a rate and an offset. */
-static bool is_sharp(uint64_t width, uint64_t counts, uint64_t rate)
+/* Whether readings that are so wide, and so many counts apart, give a rate and an offset, where ns pass in `per` counts. Without
+ * a division: while there is no rate this is asked at every question. */
+static bool is_sharp(uint64_t width, uint64_t counts, uint64_t ns, uint64_t per)
 {
-    return width <= counts >> 16 && clock_line(0, rate, width) <= CLOCK_SHARP_NS;
+    unsigned __int128 blur = width, limit = per;
+    blur *= ns;
+    limit *= CLOCK_SHARP_NS;
+    return width <= counts >> 16 && blur <= limit;
 }
 
 /* Clocks are steered by less than that, even twice as fast for a while to make up for a beginning within a piece. */
@@ -87,10 +91,9 @@ static bool after_kernels(const struct clock_piece *p, const struct clock_readin
         next->restarts++;
         return true;
     }
-    uint64_t rate = width <= counts >> 16 ? slope_of((uint64_t)passed, counts) : 0;
-    if (!rate || !is_sharp(width, counts, rate))
+    if (!is_sharp(width, counts, (uint64_t)passed, counts))
         return false;
-    note_reading(next, now, rate);
+    note_reading(next, now, slope_of((uint64_t)passed, counts));
     next->from = now->counter;
     next->length = counts_of(CLOCK_FIRST_NS, next->rate);
     next->slope = next->rate;
@@ -126,7 +129,8 @@ static void after_straight(const struct clock_piece *p, const struct clock_readi
     next->read_ns = p->read_ns;
     next->restarts = p->restarts;
     bool can_be = now->ns > p->read_ns && (int64_t)counts > 0 && (int64_t)beyond >= 0;
-    if (!can_be || (is_sharp(now->width, counts, p->rate) && !aim(p, now, beyond, next)))
+    bool sharp = is_sharp(now->width, counts, p->rate, UINT64_C(1) << CLOCK_SHIFT);
+    if (!can_be || (sharp && !aim(p, now, beyond, next)))
         begin_anew(next, end, p->restarts + 1);
 }
 
