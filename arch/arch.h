@@ -7,7 +7,8 @@
  *   arch_switch(from, to, pass)         stop here, go on at `to`; gives what the next switcher passes
  *   arch_jump(to, pass)                 go on at `to`, never come back
  *   arch_restart(top, fn, pass)         drop all frames of this stack and call fn(pass) at its top
- *   arch_call_on(sp, fn, arg)           call fn on another stack, below sp - ARCH_RED_ZONE
+ *   arch_call_on(back, sp, fn, arg)     call fn on another stack, below sp - ARCH_RED_ZONE, or on this one (sp NULL);
+ *                                       arch_jump(back, result) returns from the call, too
  *   arch_fp_save(&word), arch_set_fp_control(word)   the rounding mode's control word, 16 bits
  *   arch_relax()                        a pause in a spin loop
  *   arch_fence_full()                   a store-load fence

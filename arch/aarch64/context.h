@@ -107,8 +107,10 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
 /* What a function may use below its stack pointer: nothing here. */
 #define ARCH_RED_ZONE 0
 
-/* In entry.S: fn(arg) on the stack below sp. */
-void *arch_call_on(void *sp, void *(*fn)(void *), void *arg) __attribute__((visibility("hidden")));
+/* In entry.S: call fn(arg) on the stack below sp, or (sp NULL) below this frame. arch_jump(back, result) drops what it
+ * has called and returns from here, too. */
+void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *), void *arg)
+    __attribute__((visibility("hidden")));
 
 /* FPCR's upper half: rounding mode, flush to zero, default NaN, half-precision format. Reading it is a register
  * move; a write may drain the pipeline, so a switch writes only what differs. */

@@ -77,8 +77,10 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
 /* What a function may use below its stack pointer. */
 #define ARCH_RED_ZONE 128
 
-/* In entry.S: fn(arg) on the stack below sp, which it is called with 16-aligned. */
-void *arch_call_on(void *sp, void *(*fn)(void *), void *arg) __attribute__((visibility("hidden")));
+/* In entry.S: call fn(arg) on the stack below sp, or (sp NULL) below this frame. arch_jump(back, result) drops what it
+ * has called and returns from here, too. */
+void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *), void *arg)
+    __attribute__((visibility("hidden")));
 
 /* fesetround() sets the rounding bits of both the x87 control word and mxcsr. Reading the former
  * takes 0.6 ns and the latter 14 ns here, so a switch looks at the x87 word only and carries its

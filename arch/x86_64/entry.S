@@ -3,7 +3,8 @@
  *   rbp = function, rdi = its argument, rsp 16-aligned. The function never returns.
  * It is jumped to, with a return address pushed by hand: a call that never returns would put the
  * processor's return predictions off by one for whatever runs next (6 ns a return, measured).
- * The return address is undefined in the CFI, which is how unwinders know that the stack ends. */
+ * The return address is undefined in the CFI, which is how unwinders know that the stack ends; an exception that comes so
+ * far is arch_personality's. */
         .text
         .globl  arch_entry
         .hidden arch_entry
@@ -11,6 +12,7 @@
         .balign 16
 arch_entry:
         .cfi_startproc
+        .cfi_personality 0x1b, arch_personality
         .cfi_undefined rip
 #if defined(__CET__) && (__CET__ & 1)
         endbr64
@@ -26,13 +28,15 @@ arch_entry:
         .cfi_endproc
         .size   arch_entry, . - arch_entry
 
-/* void *arch_call_on(rdi = sp, rsi = fn, rdx = arg) */
+/* void *arch_call_on(rdi = back, rsi = sp or 0, rdx = fn, rcx = arg). All registers that a callee preserves lie below
+ * rbp, for who comes back by a jump: he needs rbp, and has the result in rdi. An exception stops here. */
         .globl  arch_call_on
         .hidden arch_call_on
         .type   arch_call_on, @function
         .balign 16
 arch_call_on:
         .cfi_startproc
+        .cfi_personality 0x1b, arch_personality
 #if defined(__CET__) && (__CET__ & 1)
         endbr64
 #endif
@@ -41,10 +45,40 @@ arch_call_on:
         .cfi_offset rbp, -16
         movq    %rsp, %rbp
         .cfi_def_cfa_register rbp
-        andq    $-16, %rdi
-        movq    %rdi, %rsp
-        movq    %rdx, %rdi
-        call    *%rsi
+        pushq   %rbx
+        .cfi_offset rbx, -24
+        pushq   %r12
+        .cfi_offset r12, -32
+        pushq   %r13
+        .cfi_offset r13, -40
+        pushq   %r14
+        .cfi_offset r14, -48
+        pushq   %r15
+        .cfi_offset r15, -56
+        subq    $8, %rsp
+        leaq    1f(%rip), %rax
+        movq    %rsp, 0(%rdi)
+        movq    %rax, 8(%rdi)
+        movq    %rbp, 16(%rdi)
+        andq    $-16, %rsi
+        cmovneq %rsi, %rsp
+        movq    %rcx, %rdi
+        call    *%rdx
+        .cfi_remember_state
+        leave
+        .cfi_def_cfa rsp, 8
+        ret
+        .cfi_restore_state
+1:
+#if defined(__CET__) && (__CET__ & 1)
+        endbr64
+#endif
+        movq    -8(%rbp), %rbx
+        movq    -16(%rbp), %r12
+        movq    -24(%rbp), %r13
+        movq    -32(%rbp), %r14
+        movq    -40(%rbp), %r15
+        movq    %rdi, %rax
         leave
         .cfi_def_cfa rsp, 8
         ret

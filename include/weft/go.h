@@ -85,7 +85,7 @@ WEFT_API int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
  * another thread: hold no lock of the thread's then (pthread_mutex_t), and no address of errno's or of a thread-local variable.
  * Calls that never give way: those that set errno (constructors, weft_pool_get, weft_alloc), and weft_free, weft_self,
  * weft_num_cpu, weft_version, weft_feature, weft_chan_ref, _close, _cap and _elem_size, weft_timer_chan, weft_ticker_chan,
- * weft_local_get, weft_waitgroup_add of a positive number, weft_defer_pop but for what it calls. */
+ * weft_local_get, weft_waitgroup_add of a positive number, WEFT_DEFER but for what it calls. */
 WEFT_API void weft_yield(void);
 
 /* End this goroutine after running its deferred calls; others go on (Go: runtime.Goexit).

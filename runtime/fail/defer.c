@@ -1,46 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  * defer.c - deferred calls: a list of records in the frames that defer, newest first, so that a panic
- * or weft_goexit runs them without an unwinder. */
-#include "runtime/fail/fail.h"
-
+ * or weft_goexit runs them without an unwinder.
+ *
+ * A block links its record in and takes it out itself, inline; it keeps in registers what it needs for that. It doesn't look
+ * whether the list is as it was: one who left frames without weft's knowing, by longjmp or by an exception that
+ * passed through C code, has left their records in it, and they go with the first older one. */
 #include <weft/go.h>
 
-#include "runtime/sched/sched.h"
+#include "runtime/fail/fail.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
-void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
+weft_deferred **weft_defer_list(void)
 {
-    weft_deferred **list = sched_deferred();
-    record->fn_ = fn;
-    record->arg_ = arg;
-    record->next_ = *list;
-    *list = record;
+    return &sched_flow()->deferred;
 }
 
-/* On leaving the block: its calls may park, so the list is looked up before and not kept. It gives way when the call has
- * been made, which may give a lock back; not when it is pushed, just after that was taken. */
-void weft_defer_pop(weft_deferred *record)
+void fail_run_deferred(struct sched_flow *flow, const weft_deferred *end)
 {
-    weft_deferred **list = sched_deferred();
-    WEFT_ASSERT(*list == record);
-    *list = record->next_;
-    record->fn_(record->arg_);
-    sched_checkpoint();
+    for (weft_deferred *record; (record = flow->deferred) != end;) {
+        flow->deferred = record->next_;
+        record->fn_(record->arg_);
+    }
 }
 
-void fail_run_deferred(void)
+/* Tries are passed by. So are panics that it was called in: they have come to their end. */
+_Noreturn void fail_exit(struct sched_flow *flow)
 {
-    for (weft_deferred *record; (record = *sched_deferred());)
-        weft_defer_pop(record);
+    fail_run_deferred(flow, NULL);
+    flow->panics = NULL;
+    sched_exit();
 }
 
 void weft_goexit(void)
 {
     if (!sched_on_goroutine())
         sched_fatal("weft_goexit on a thread that is no goroutine");
-    fail_run_deferred();
-    sched_exit();
+    struct sched_flow *flow = sched_flow();
+    flow->exits++;
+    fail_exit(flow);
 }
 
 SANITIZE_OWNER_DATA_END

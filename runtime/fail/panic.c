@@ -1,40 +1,161 @@
 /* SPDX-License-Identifier: Apache-2.0
- * panic.c - weft_panic: run the deferred calls, report, end the process with status 2. */
+ * panic.c - raising a panic: run the deferred calls; then go on at a weft_try, in the goroutine whose weft_blocking this
+ * is, or report it and end the process with status 2.
+ *
+ * Nothing is unwound before that: the deferred calls run on top of the frame that panics, so that a trace of its place can
+ * be taken at the end. The message is made at the beginning, as they may free what it is made of, and only
+ * if somebody can ask for it: who tries without an info pays for neither.
+ *
+ * A panic in a deferred call is the inner one of a chain, which a report shows from the outside in. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <weft/go.h>
 
+#include "arch/exception.h"
+#include "arch/text.h"
 #include "runtime/fail/fail.h"
-#include "runtime/sched/sched.h"
 
-#define MESSAGE_BYTES 256
+#define HEADER_BYTES 64
+
+SANITIZE_OWNER_DATA_BEGIN
+
+/* ---- reporting ---- */
 
 /* A newline in the message is followed by a tab, so that a message can't forge a trace. */
-static void indent(char *out, size_t size, const char *message)
+static void add_indented(struct text *t, const char *message)
 {
-    size_t n = 0;
-    for (; *message && n + 2 < size; message++) {
-        out[n++] = *message;
+    for (; *message; message++) {
+        text_char(t, *message);
         if (*message == '\n')
-            out[n++] = '\t';
+            text_char(t, '\t');
     }
-    out[n] = '\0';
+}
+
+static void add_header(struct text *t)
+{
+    uint64_t id = weft_self();
+    text_add(t, id ? "\ngoroutine " : "\nforeign thread:\n");
+    if (id) {
+        text_decimal(t, id);
+        text_add(t, " [running]:\n");
+    }
+}
+
+/* The outermost first, each the next one's inner: the other way round. */
+static struct sched_panic *turn(struct sched_panic *p)
+{
+    struct sched_panic *inner = NULL;
+    while (p) {
+        struct sched_panic *outer = p->outer;
+        p->outer = inner;
+        inner = p;
+        p = outer;
+    }
+    return inner;
+}
+
+static size_t report_bytes(const struct sched_panic *p)
+{
+    size_t bytes = HEADER_BYTES + (p->trace ? strlen(p->trace) : 0);
+    for (; p; p = p->outer)
+        bytes += 2 * sizeof p->message + HEADER_BYTES;
+    return bytes;
+}
+
+/* Where there is no memory for the whole chain, as much of the last one as fits. */
+static _Noreturn void die(struct sched_panic *last)
+{
+    char short_of_memory[512];
+    size_t bytes = report_bytes(last);
+    char *whole = malloc(bytes);
+    struct text t = whole ? text_begin(whole, bytes)
+                          : text_begin(short_of_memory, sizeof short_of_memory - HEADER_BYTES);
+    struct sched_panic *p = whole ? turn(last) : last;
+    for (bool first = true; p && (whole || first); p = p->outer) {
+        if (!p->told) /* weft_goexit ended it before it came to the try that didn't ask */
+            continue;
+        text_add(&t, first ? "panic: " : "\tpanic: ");
+        add_indented(&t, p->message);
+        text_char(&t, '\n');
+        first = false;
+    }
+    if (!whole)
+        t.last += HEADER_BYTES;
+    add_header(&t);
+    text_add(&t, last->trace ? last->trace : "");
+    sched_die(whole ? whole : short_of_memory);
+}
+
+/* ---- raising ---- */
+
+/* Whether a try or the report may ask what it says; a try that gave no info won't. */
+static inline bool is_wanted(weft_deferred *barrier)
+{
+    const struct try *t = fail_try(barrier);
+    return !t || t->info;
+}
+
+/* In a section's function, nothing in that tries it: leave it, with a trace of its frames if somebody will ask. */
+static _Noreturn void leave_section(struct sched_panic *p, const struct sched_flow *caller,
+                                    uintptr_t from)
+{
+    if (is_wanted(fail_barrier(caller)))
+        p->trace = fail_place(from);
+    sched_leave_section(p);
+}
+
+static _Noreturn void raise(struct sched_panic *p, struct sched_flow *flow, weft_deferred *barrier,
+                            uintptr_t from)
+{
+    struct try *t = fail_try(barrier);
+    p->outer = flow->panics;
+    flow->panics = p;
+    fail_run_deferred(flow, barrier);
+    if (t) {
+        if (t->info && !p->trace)
+            p->trace = fail_place(from);
+        fail_land(t, p);
+    }
+    struct sched_flow *caller = barrier ? NULL : sched_section_flow();
+    if (!caller)
+        die(p);
+    flow->panics = NULL;
+    leave_section(p, caller, from);
+}
+
+void sched_raise(struct sched_panic *panic)
+{
+    struct sched_flow *flow = sched_flow();
+    raise(panic, flow, fail_barrier(flow), (uintptr_t)__builtin_return_address(0));
 }
 
 void weft_panic(const char *format, ...)
 {
-    char message[MESSAGE_BYTES], indented[MESSAGE_BYTES + 32], report[MESSAGE_BYTES + 96];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    fail_run_deferred();
-    indent(indented, sizeof indented, message);
-    uint64_t id = weft_self();
-    if (id)
-        snprintf(report, sizeof report, "panic: %s\n\ngoroutine %llu [running]:\n", indented,
-                 (unsigned long long)id);
-    else
-        snprintf(report, sizeof report, "panic: %s\n\nforeign thread:\n", indented);
-    sched_die(report);
+    struct sched_flow *flow = sched_flow();
+    weft_deferred *barrier = fail_barrier(flow);
+    struct sched_panic p;
+    p.exception = NULL;
+    p.trace = NULL;
+    p.told = is_wanted(barrier);
+    if (p.told) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(p.message, sizeof p.message, format, args);
+        va_end(args);
+    }
+    raise(&p, flow, barrier, (uintptr_t)__builtin_return_address(0));
 }
+
+void os_exception_escapes(struct _Unwind_Exception *e)
+{
+    struct sched_flow *flow = sched_flow();
+    weft_deferred *barrier = fail_barrier(flow);
+    struct sched_panic p = {.exception = e, .told = is_wanted(barrier)};
+    if (p.told)
+        os_exception_text(e, p.message, sizeof p.message);
+    raise(&p, flow, barrier, 0);
+}
+
+SANITIZE_OWNER_DATA_END

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <weft/defer.h>
 
 #include "alloc/alloc.h"
 #include "arch/sanitize.h"
@@ -32,6 +33,19 @@ SANITIZE_OWNER_DATA_BEGIN
 
 /* ---- objects come and go ---- */
 
+/* A try around the call that constructs or destroys an object would leave the pool without knowing it. */
+static int construct_untried(struct weft_pool *pool, void *object)
+{
+    WEFT_DEFER(sched_untried, NULL);
+    return pool->options.construct(object, pool->options.arg);
+}
+
+static void destroy_untried(struct weft_pool *pool, void *object)
+{
+    WEFT_DEFER(sched_untried, NULL);
+    pool->options.destroy(object, pool->options.arg);
+}
+
 /* NULL and errno when it fails. It may park. */
 static void *construct(struct weft_pool *pool)
 {
@@ -40,7 +54,7 @@ static void *construct(struct weft_pool *pool)
         errno = ENOMEM;
         return NULL;
     }
-    int rc = pool->options.construct ? pool->options.construct(object, pool->options.arg) : 0;
+    int rc = pool->options.construct ? construct_untried(pool, object) : 0;
     if (rc) {
         alloc_free(object);
         errno = -rc;
@@ -54,7 +68,7 @@ void pool_destroy(struct weft_pool *pool, void *object)
 {
     sanitize_acquire(object);
     if (pool->options.destroy)
-        pool->options.destroy(object, pool->options.arg);
+        destroy_untried(pool, object);
     alloc_free(object);
     atomic_add_relaxed(&pool->made, -1);
 }

@@ -10,6 +10,8 @@
  *
  *   p.section: 0 --section_open--> index of the M + 1 --CAS: section_close, or p_acquire_section--> 0
  *
+ * A panic in the function leaves its frames, and is raised again in the goroutine when the section has ended.
+ *
  * The M stays registered as online with the QSBR (three fences cheaper): a function that blocks for long holds
  * up grace periods like a goroutine that computes.
  *
@@ -38,7 +40,7 @@ static SANITIZE_NO_FRAME void *call_there(void *arg)
     struct called *c = arg;
     sanitize_arrive(&c->m->fiber);
     sanitize_acquire(c);
-    void *result = c->fn(c->arg);
+    void *result = leave_call(&c->m->section, c->fn, c->arg);
     sanitize_release(c);
     sanitize_leave(&c->m->fiber, &c->g->fiber);
     return result;
@@ -49,11 +51,12 @@ static void *call(struct m *m, struct g *g, void *(*fn)(void *), void *arg)
     char *sp = (char *)m->ctx.sp - ARCH_RED_ZONE;
     sanitize_stack_below(sp, (size_t)7 << 20);
     if (!SANITIZE_FIBERS)
-        return arch_call_on(sp, fn, arg);
+        return arch_call_on(&m->section.back, sp, fn, arg);
+    struct arch_context unused;
     struct called c = {.m = m, .g = g, .fn = fn, .arg = arg};
     sanitize_release(&c);
     sanitize_leave(&g->fiber, &m->fiber);
-    void *result = arch_call_on(sp, call_there, &c);
+    void *result = arch_call_on(&unused, sp, call_there, &c);
     sanitize_arrive(&g->fiber);
     sanitize_acquire(&c);
     return result;
@@ -81,6 +84,42 @@ static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *
         p_look_soon(m->p);
 }
 
+static inline bool section_end(struct m *m, struct g *g, struct p *p)
+{
+    if (!m_moves(m, M_CALLING, M_RUNNING))
+        sched_abandon();
+    if (unlikely(atomic_load_acquire(&sched.word) & WORD_STOP))
+        sched_abandon();
+    m->g = g;
+    bool took_it = section_close(m, p);
+    if (unlikely(!took_it))
+        section_end_slowly(m, g);
+    atomic_store_relaxed(&g->state, G_ALIVE);
+    return took_it;
+}
+
+/* What was raised lies on the thread's own stack, which is no longer this goroutine's when the section has ended. */
+static __attribute__((noinline)) void section_panicked(struct m *m, struct g *g, struct p *p)
+{
+    struct sched_panic raised = *m->raised;
+    m->raised = NULL;
+    section_end(m, g, p);
+    sched_raise(&raised);
+}
+
+struct sched_flow *sched_section_flow(void)
+{
+    struct m *m = m_self();
+    return m && !m->g && !m->p ? &atomic_load_relaxed(&m->calling)->flow : NULL;
+}
+
+void sched_leave_section(struct sched_panic *panic)
+{
+    struct m *m = m_self();
+    m->raised = panic;
+    leave_to(&m->section, NULL);
+}
+
 void *weft_blocking(void *(*fn)(void *), void *arg)
 {
     struct m *m = m_self();
@@ -103,16 +142,9 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
 
     void *result = call(m, g, fn, arg);
 
-    if (!m_moves(m, M_CALLING, M_RUNNING))
-        sched_abandon();
-    if (unlikely(atomic_load_acquire(&sched.word) & WORD_STOP))
-        sched_abandon();
-    m->g = g;
-    bool took_it = section_close(m, p);
-    if (unlikely(!took_it))
-        section_end_slowly(m, g);
-    atomic_store_relaxed(&g->state, G_ALIVE);
-    if (likely(took_it) && unlikely(atomic_load_relaxed(&m->asked)))
+    if (unlikely(m->raised))
+        section_panicked(m, g, p);
+    if (likely(section_end(m, g, p)) && unlikely(atomic_load_relaxed(&m->asked)))
         sched_give_way();
     return result;
 }

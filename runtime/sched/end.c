@@ -85,7 +85,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
         g->waiting = NULL;
-        g->deferred = NULL;
+        g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
     if (m->orphan_p) {
@@ -257,7 +257,7 @@ static void bury(void *object, void *arg)
     g->waiter.cancellable = false;
     atomic_store_relaxed(&g->waiter.holders, 0);
     g->waiting = NULL;
-    g->deferred = NULL;
+    g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }
 

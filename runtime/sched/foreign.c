@@ -19,7 +19,7 @@ struct foreign {
     struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
     struct slab_cache gs, caches[SCHED_CACHES];
-    struct weft_deferred *deferred;
+    struct sched_flow flow;
     struct locals *locals;
 };
 
@@ -165,12 +165,12 @@ void foreign_wake(struct waiter *w)
     os_futex_wake(&w->futex, 1);
 }
 
-struct weft_deferred **foreign_deferred(void)
+struct sched_flow *foreign_flow(void)
 {
     struct foreign *f = foreign_self();
     if (!f)
         sched_fatal("out of memory: no record for a foreign thread");
-    return &f->deferred;
+    return &f->flow;
 }
 
 SANITIZE_OWNER_DATA_END

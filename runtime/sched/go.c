@@ -22,7 +22,7 @@ int g_carved(void *object)
 
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    WEFT_DEBUG_ASSERT(!g->deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
+    WEFT_DEBUG_ASSERT(!g->flow.deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
@@ -222,10 +222,10 @@ uint64_t weft_self(void)
     return m && m->g ? m->g->id : 0;
 }
 
-struct weft_deferred **sched_deferred(void)
+struct sched_flow *sched_flow(void)
 {
     struct m *m = m_self();
-    return likely(m && m->g) ? &m->g->deferred : foreign_deferred();
+    return likely(m && m->g) ? &m->g->flow : foreign_flow();
 }
 
 SANITIZE_OWNER_DATA_END

@@ -25,6 +25,8 @@
 #include "alloc/alloc.h"
 #include "alloc/slab.h"
 #include "alloc/stack.h"
+#include "arch/exception.h"
+#include "arch/leave.h"
 #include "arch/os.h"
 #include "arch/sanitize.h"
 #include "arch/signal.h"
@@ -87,7 +89,7 @@ struct g {
 
     struct waiter *waiting; /* what it is parked with, if not its own waiter */
     struct m *locked_to;
-    struct weft_deferred *deferred;
+    struct sched_flow flow;
     struct locals *locals;
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
@@ -176,6 +178,7 @@ struct m {
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
+    struct os_exceptions *exceptions; /* the thread's; NULL: there are none in this process */
     uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
@@ -205,6 +208,8 @@ struct m {
     struct g *orphan_g;          /* what an orphan ran */
     struct p *orphan_p;          /* and the P that it holds, if any */
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
+    struct leave_point section;  /* out of that */
+    struct sched_panic *raised;  /* in that, and to be raised in its goroutine */
     int bound;                   /* which binding set it is bound to: see topology.c */
     bool reporting;              /* a fault: see fault.c */
 
@@ -514,7 +519,7 @@ void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
-struct weft_deferred **foreign_deferred(void);
+struct sched_flow *foreign_flow(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */

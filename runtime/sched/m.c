@@ -142,6 +142,7 @@ void m_loop(struct m *m)
     os_signal_stack_enter(&m->signal_stack);
     os_probe_admit();
     m->errno_location = os_errno_location();
+    m->exceptions = os_exceptions_here();
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
     qsbr_register();

@@ -75,10 +75,9 @@ static inline __attribute__((always_inline)) void arrive(struct m *m)
         g_left_locked(m, prev);
 }
 
-/* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
-static inline __attribute__((always_inline)) void switch_from(struct m *m, struct g *from,
-                                                              const struct arch_context *to,
-                                                              struct sanitize_fiber *fiber)
+static inline __attribute__((always_inline)) void switch_plainly(struct m *m, struct g *from,
+                                                                 const struct arch_context *to,
+                                                                 struct sanitize_fiber *fiber)
 {
     int saved_errno = *m->errno_location;
     arch_fp_save(&m->fp_control);
@@ -91,6 +90,41 @@ static inline __attribute__((always_inline)) void switch_from(struct m *m, struc
     *m->errno_location = saved_errno;
     if (unlikely(m->fp_control != fp_control))
         arch_set_fp_control(fp_control);
+}
+
+static inline bool exceptions_live(struct m *m)
+{
+    return m->exceptions && (m->exceptions->caught || m->exceptions->uncaught);
+}
+
+/* Within a catch block, or a destructor while something is thrown: what the C++ runtime knows of that lies in the
+ * thread, and goes with the goroutine. Others find the thread as if nothing were thrown. */
+static __attribute__((noinline)) void switch_with_exceptions(struct m *m, struct g *from,
+                                                             const struct arch_context *to,
+                                                             struct sanitize_fiber *fiber)
+{
+    struct os_exceptions kept = *m->exceptions;
+    *m->exceptions = (struct os_exceptions){0};
+    switch_plainly(m, from, to, fiber);
+    *m_self()->exceptions = kept;
+}
+
+/* Stop `from` and go on at `to`, a context of this M or of a goroutine that is ours. */
+static inline __attribute__((always_inline)) void switch_from(struct m *m, struct g *from,
+                                                              const struct arch_context *to,
+                                                              struct sanitize_fiber *fiber)
+{
+    if (unlikely(exceptions_live(m)))
+        switch_with_exceptions(m, from, to, fiber);
+    else
+        switch_plainly(m, from, to, fiber);
+}
+
+/* The caller's frames are left for good. */
+static void exceptions_forget(struct m *m)
+{
+    if (m->exceptions)
+        *m->exceptions = (struct os_exceptions){0};
 }
 
 static inline __attribute__((always_inline)) void g_switch(struct m *m, struct g *from,
@@ -292,6 +326,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
 _Noreturn void sched_exit(void)
 {
     struct g *g = m_self()->g;
+    exceptions_forget(m_self());
     if (unlikely(g->flags & G_LOCALS))
         locals_destroy();
     if (g->flags & G_MAIN)
@@ -303,6 +338,7 @@ _Noreturn void sched_exit(void)
 _Noreturn void sched_abandon(void)
 {
     struct m *m = m_self();
+    exceptions_forget(m);
     m->g = NULL;
     m->prev = NULL;
     sanitize_leave(NULL, &m->fiber);

@@ -154,6 +154,7 @@ static int set_up(const weft_config *config)
 {
     sched.config = *config;
     sched.layout = sched_debug_layout;
+    os_exceptions_find();
     int rc = stall_set_up();
     if (!rc)
         rc = child_prepare();

@@ -247,9 +247,34 @@ static inline void sched_checkpoint(void)
         sched_give_way();
 }
 
-/* The list of deferred calls of this goroutine or foreign thread. */
+/* What the fail room keeps for each goroutine and foreign thread. */
 struct weft_deferred;
-struct weft_deferred **sched_deferred(void);
+struct sched_flow {
+    struct weft_deferred *deferred; /* newest first */
+    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
+    uint32_t exits;                 /* calls of weft_goexit */
+};
+struct sched_flow *sched_flow(void);
+
+/* A panic, in the frame that raises it. */
+struct sched_panic {
+    struct sched_panic *outer; /* in one of whose deferred calls this one was raised */
+    void *exception;           /* of C++ code, which nobody caught; or NULL */
+    char *trace;               /* malloc's: of frames that are left already; or NULL */
+    bool told;                 /* what it is; else nobody can want to know */
+    char message[256];
+};
+
+/* Raise it, or a copy that another flow of control has left behind. Defined by the fail room, as what follows. */
+_Noreturn void sched_raise(struct sched_panic *panic);
+
+/* The function of a record in the list of deferred calls that does nothing, but beyond which no panic is tried. */
+void sched_untried(void *arg);
+
+/* Within weft_blocking's function: which goroutine's flow called that, or NULL; and leave it, so that the panic is raised
+ * in that goroutine. */
+struct sched_flow *sched_section_flow(void);
+_Noreturn void sched_leave_section(struct sched_panic *panic);
 
 /* What may wake goroutines from outside the program, as a signal does: added (+) and gone (-). While there is
  * some, goroutines that all wait are no deadlock. Any thread, any time. */

@@ -18,15 +18,10 @@ static struct object {
 } *object;
 static _Atomic(int) first = -1;
 
-void weft_defer_push(weft_deferred *record, weft_fn fn, void *arg)
+weft_deferred **weft_defer_list(void)
 {
-    record->fn_ = fn;
-    record->arg_ = arg;
-}
-
-void weft_defer_pop(weft_deferred *record)
-{
-    record->fn_(record->arg_);
+    static weft_deferred *lists[2];
+    return &lists[m_self() - ms];
 }
 
 static void set(void *arg)

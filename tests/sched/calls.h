@@ -258,9 +258,20 @@ static void ask_maxprocs(struct objects *o)
     CHECK_GT(weft_maxprocs(0), 0);
 }
 
-static void defer_nothing(struct objects *o)
+static void try_nothing(struct objects *o)
 {
-    WEFT_DEFER(nothing, o);
+    CHECK(!weft_try(nothing, o, NULL));
+}
+
+static void panic_with_nothing(void *arg)
+{
+    (void)arg;
+    weft_panic("never mind");
+}
+
+static void try_panic(struct objects *o)
+{
+    CHECK(weft_try(panic_with_nothing, o, NULL));
 }
 
 static void stop_no_signal(struct objects *o)
@@ -311,7 +322,8 @@ static const struct named_call calls[] = {
     {"num_goroutine", count_goroutines},
     {"stats_read", read_stats},
     {"maxprocs", ask_maxprocs},
-    {"defer", defer_nothing},
+    {"try", try_nothing},
+    {"try, panic", try_panic},
     {"signal_stop", stop_no_signal},
 };
 
