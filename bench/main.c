@@ -25,6 +25,7 @@ int main(int argc, char **argv)
     add_sleep_rows();
     add_timer_rows();
     add_blocking_rows();
+    add_defer_rows();
     add_foreign_rows();
     add_process_rows();
     return bench_main(argc, argv);

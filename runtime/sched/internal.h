@@ -178,7 +178,7 @@ struct m {
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
-    struct os_exceptions *exceptions; /* the thread's; NULL: there are none in this process */
+    struct os_exceptions *exceptions; /* the thread's; without a C++ runtime one that stays zero */
     uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
@@ -278,6 +278,7 @@ struct sched {
     struct p *spare_ps;                /* Ps that orphans have left behind */
     _Atomic(bool) main_gone;           /* main called weft_goexit */
     _Atomic(int) outside;              /* see sched_outside */
+    struct os_exceptions no_exceptions;
     const struct sched_layout *layout; /* keeps debugger.c in programs linked with the archive */
 };
 

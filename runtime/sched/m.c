@@ -142,7 +142,8 @@ void m_loop(struct m *m)
     os_signal_stack_enter(&m->signal_stack);
     os_probe_admit();
     m->errno_location = os_errno_location();
-    m->exceptions = os_exceptions_here();
+    struct os_exceptions *exceptions = os_exceptions_here();
+    m->exceptions = exceptions ? exceptions : &sched.no_exceptions;
     arch_fp_save(&m->fp_control);
     sanitize_fiber_thread(&m->fiber, low, size);
     qsbr_register();

@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void switch_plainly(struct m *m, st
 
 static inline bool exceptions_live(struct m *m)
 {
-    return m->exceptions && (m->exceptions->caught || m->exceptions->uncaught);
+    return ((uintptr_t)m->exceptions->caught | m->exceptions->uncaught) != 0;
 }
 
 /* Within a catch block, or a destructor while something is thrown: what the C++ runtime knows of that lies in the
@@ -123,7 +123,7 @@ static inline __attribute__((always_inline)) void switch_from(struct m *m, struc
 /* The caller's frames are left for good. */
 static void exceptions_forget(struct m *m)
 {
-    if (m->exceptions)
+    if (exceptions_live(m))
         *m->exceptions = (struct os_exceptions){0};
 }
 

@@ -13,6 +13,7 @@ mod call;
 mod chan;
 mod channel;
 mod csp;
+mod panic;
 mod parked;
 mod pool;
 mod row;

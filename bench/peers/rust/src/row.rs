@@ -9,7 +9,7 @@ use tokio::task::unconstrained;
 
 use crate::call::{Body, Call};
 use crate::channel::{AsyncChannel, Flume, TokioMpsc};
-use crate::{border, chan, csp, parked, pool, select, spawn, sync, timer};
+use crate::{border, chan, csp, panic, parked, pool, select, spawn, sync, timer};
 
 /// As struct bench_row in bench/gbench.h.
 pub struct Row {
@@ -165,6 +165,7 @@ pub const ROWS: &[Row] = &[
         1000,
         bodies![border::spawned_blocking; border::blocking_in_place],
     ),
+    row("panic_try", 10_000, bodies![panic::panic_try]),
     row("foreign_go", 100_000, bodies![border::foreign_go]),
     row("run_empty", 20, bodies![border::run_empty]),
 ];
