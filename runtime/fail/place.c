@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/fail.h"
 #include "arch/symbol.h"
 #include "arch/text.h"
 #include "arch/unwind.h"
@@ -29,7 +30,7 @@ char *fail_place(uintptr_t from)
 {
     struct place p = {0};
     os_unwind_here(from, note, &p);
-    char *text = malloc(p.frames * TRACE_LINE_BYTES + 1), *at = text;
+    char *text = os_fails(FAIL_MEMORY) ? NULL : malloc(p.frames * TRACE_LINE_BYTES + 1), *at = text;
     if (!text)
         return NULL;
     *text = '\0';

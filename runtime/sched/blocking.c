@@ -17,6 +17,7 @@
  *
  * Cost when nobody takes the P: 5 RMWs, 2 changes of the stack. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "runtime/sched/internal.h"
 
@@ -84,12 +85,16 @@ static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *
         p_look_soon(m->p);
 }
 
+/* False: the run has ended meanwhile, or ends now. */
+static inline bool section_may_end(struct m *m)
+{
+    return m_moves(m, M_CALLING, M_RUNNING) &&
+           likely(!(atomic_load_acquire(&sched.word) & WORD_STOP));
+}
+
+/* Whether p is still there. */
 static inline bool section_end(struct m *m, struct g *g, struct p *p)
 {
-    if (!m_moves(m, M_CALLING, M_RUNNING))
-        sched_abandon();
-    if (unlikely(atomic_load_acquire(&sched.word) & WORD_STOP))
-        sched_abandon();
     m->g = g;
     bool took_it = section_close(m, p);
     if (unlikely(!took_it))
@@ -103,6 +108,10 @@ static __attribute__((noinline)) void section_panicked(struct m *m, struct g *g,
 {
     struct sched_panic raised = *m->raised;
     m->raised = NULL;
+    if (!section_may_end(m)) {
+        free(raised.trace);
+        sched_abandon();
+    }
     section_end(m, g, p);
     sched_raise(&raised);
 }
@@ -144,6 +153,8 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
 
     if (unlikely(m->raised))
         section_panicked(m, g, p);
+    if (unlikely(!section_may_end(m)))
+        sched_abandon();
     if (likely(section_end(m, g, p)) && unlikely(atomic_load_relaxed(&m->asked)))
         sched_give_way();
     return result;

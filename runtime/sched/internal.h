@@ -208,8 +208,7 @@ struct m {
     struct g *orphan_g;          /* what an orphan ran */
     struct p *orphan_p;          /* and the P that it holds, if any */
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct leave_point section;  /* out of that */
-    struct sched_panic *raised;  /* in that, and to be raised in its goroutine */
+    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
     int bound;                   /* which binding set it is bound to: see topology.c */
     bool reporting;              /* a fault: see fault.c */
 
@@ -219,6 +218,7 @@ struct m {
     struct sighting *sightings; /* of Ps' `next`, by index */
     unsigned sightings_made;
     struct os_signal_stack signal_stack;
+    struct leave_point section; /* out of the function of one, while it is called */
 };
 
 #define SCHED_SAME(a, b, member)                                                                   \

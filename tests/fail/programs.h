@@ -383,6 +383,37 @@ static void free_it(void *arg)
     weft_free(arg);
 }
 
+static void gives_up(void *arg)
+{
+    WEFT_DEFER(free_it, weft_alloc(100));
+    weft_panic("%s", (const char *)arg);
+}
+
+static void *gives_up_below(void *arg)
+{
+    gives_up(arg);
+    return NULL;
+}
+
+static void gives_up_in_section(void *arg)
+{
+    weft_blocking(gives_up_below, arg);
+}
+
+/* Without memory there is no trace, and all else is as ever. */
+static void main_try(void *arg)
+{
+    const weft_fn fns[] = {gives_up, gives_up_in_section};
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        weft_panic_info info;
+        CHECK(weft_try(fns[i], "given up", &info));
+        CHECK_STR_EQ(info.message, "given up");
+        accepted(info.trace ? 0 : -ENOMEM);
+        weft_panic_clear(&info);
+    }
+}
+
 static void *foreign(void *arg)
 {
     weft_waitgroup done = {0}, never = {0};
@@ -516,6 +547,7 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "pool", .main = main_pool},
     {.name = "blocking", .main = main_blocking},
     {.name = "blocking_timer", .main = main_blocking_timer},
+    {.name = "try", .main = main_try},
     {.name = "foreign", .main = main_foreign},
     {.name = "chan", .main = main_chan},
     {.name = "chan_deadline", .main = main_chan_deadline},
