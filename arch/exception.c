@@ -18,14 +18,16 @@
 
 #define CLASS_GNU UINT64_C(0x474e5543432b2b00)  /* "GNUCC++\0" */
 #define CLASS_LLVM UINT64_C(0x434c4e47432b2b00) /* "CLNGC++\0" */
-#define DEPENDENT 1u                            /* last letter of the class: one from std::rethrow_exception() */
-#define TYPE_BEFORE 80                          /* so far before the unwinder's header */
+#define DEPENDENT 1u   /* last letter of the class: one from std::rethrow_exception() */
+#define TYPE_BEFORE 80 /* so far before the unwinder's header */
 #define PRIMARY_BEFORE_LLVM 88
 
 typedef struct os_exceptions *(*globals_fn)(void);
 
-__attribute__((weak)) struct os_exceptions *__cxa_get_globals(void); /* NOLINT(bugprone-reserved-identifier) */
-__attribute__((weak)) char *__cxa_demangle(const char *name, char *buf, size_t *n, int *status); /* NOLINT */
+__attribute__((weak)) struct os_exceptions *
+__cxa_get_globals(void); /* NOLINT(bugprone-reserved-identifier) */
+__attribute__((weak)) char *__cxa_demangle(const char *name, char *buf, size_t *n,
+                                           int *status); /* NOLINT */
 
 static _Atomic(globals_fn) globals = __cxa_get_globals;
 
@@ -164,7 +166,8 @@ void os_exception_delete(struct _Unwind_Exception *e)
 {
     const struct os_exceptions *here = os_exceptions_here();
     uintptr_t handled = here ? (uintptr_t)here->caught : 0;
-    if (handled && (uintptr_t)e - handled <= TYPE_BEFORE) /* rethrown: the header that `caught` points to is its own */
+    if (handled && (uintptr_t)e - handled <=
+                       TYPE_BEFORE) /* rethrown: the header that `caught` points to is its own */
         return;
     _Unwind_DeleteException(e);
 }
@@ -174,12 +177,14 @@ void os_exception_delete(struct _Unwind_Exception *e)
 #pragma weak os_exception_escapes /* tests of arch/ alone have no fail room */
 
 /* Of the frames below which the functions run that weft calls. In the search for a handler nothing has been unwound yet. */
-_Unwind_Reason_Code arch_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
-                                     struct _Unwind_Exception *e, struct _Unwind_Context *frame)
+_Unwind_Reason_Code arch_personality(int version, _Unwind_Action actions,
+                                     _Unwind_Exception_Class class, struct _Unwind_Exception *e,
+                                     struct _Unwind_Context *frame)
     __attribute__((visibility("hidden")));
 
-_Unwind_Reason_Code arch_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
-                                     struct _Unwind_Exception *e, struct _Unwind_Context *frame)
+_Unwind_Reason_Code arch_personality(int version, _Unwind_Action actions,
+                                     _Unwind_Exception_Class class, struct _Unwind_Exception *e,
+                                     struct _Unwind_Context *frame)
 {
     (void)version, (void)class, (void)frame;
     if (actions & _UA_SEARCH_PHASE && os_exception_escapes)

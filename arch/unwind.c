@@ -6,7 +6,8 @@
 #include <unwind.h>
 
 struct walk {
-    uintptr_t begin; /* tell of the frames from this pc on: before it come those that do the walking; 0: of all */
+    uintptr_t
+        begin; /* tell of the frames from this pc on: before it come those that do the walking; 0: of all */
     bool arrived;
     os_frame_fn fn;
     void *arg;

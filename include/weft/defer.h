@@ -102,7 +102,7 @@ WEFT_NORETURN WEFT_API void weft_panic(const char *format, ...)
 typedef struct weft_panic_info {
     char message[256];
     uint64_t goroutine; /* which one panicked; 0: a foreign thread */
-    char *trace; /* where: a line a frame, innermost first; NULL without memory */
+    char *trace;        /* where: a line a frame, innermost first; NULL without memory */
 } weft_panic_info;
 
 /* Call fn(arg). True: it panicked, and its deferred calls have run (Go: a deferred recover). On goroutines, in blocking

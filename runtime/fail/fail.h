@@ -9,7 +9,8 @@
 #include "runtime/sched/sched.h"
 
 /* A weft_try, in its frame. */
-struct try {
+struct
+try {
     weft_deferred mark;
     weft_fn fn;
     void *arg;

@@ -179,7 +179,7 @@ struct m {
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
     struct os_exceptions *exceptions; /* the thread's; without a C++ runtime one that stays zero */
-    uint16_t fp_control; /* as who switched last left it: what is in force now */
+    uint16_t fp_control;              /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
@@ -274,10 +274,10 @@ struct sched {
     struct stack *main_stack; /* kept between runs */
     struct sched_timer_ops timer_ops;
     weft_config config;
-    unsigned orphans;                  /* Ms of earlier runs that never left */
-    struct p *spare_ps;                /* Ps that orphans have left behind */
-    _Atomic(bool) main_gone;           /* main called weft_goexit */
-    _Atomic(int) outside;              /* see sched_outside */
+    unsigned orphans;        /* Ms of earlier runs that never left */
+    struct p *spare_ps;      /* Ps that orphans have left behind */
+    _Atomic(bool) main_gone; /* main called weft_goexit */
+    _Atomic(int) outside;    /* see sched_outside */
     struct os_exceptions no_exceptions;
     const struct sched_layout *layout; /* keeps debugger.c in programs linked with the archive */
 };

@@ -38,11 +38,7 @@ struct destroyed {
 
 struct numbered : std::runtime_error {
     int number;
-    explicit numbered(int n)
-        : std::runtime_error("number " + std::to_string(n))
-        , number(n)
-    {
-    }
+    explicit numbered(int n) : std::runtime_error("number " + std::to_string(n)), number(n) {}
 };
 
 void wait_a_little(int n)
@@ -187,20 +183,14 @@ struct side {
 };
 
 struct both : side, std::logic_error {
-    both()
-        : std::logic_error("both")
-    {
-    }
+    both() : std::logic_error("both") {}
 };
 
 struct deep : virtual both {
 };
 
 struct hidden : private std::logic_error {
-    hidden()
-        : std::logic_error("hidden")
-    {
-    }
+    hidden() : std::logic_error("hidden") {}
 };
 
 void throws_both(void *)
@@ -294,8 +284,12 @@ void tried_within_catch(void *)
         weft_panic_clear(&info);
         CHECK(e.number == 1);
         int n = 2;
-        expect([](void *arg) { CHECK(weft_try(throws, arg, nullptr)); throw named(); }, &n,
-               "exception of type (anonymous namespace)::named");
+        expect(
+            [](void *arg) {
+                CHECK(weft_try(throws, arg, nullptr));
+                throw named();
+            },
+            &n, "exception of type (anonymous namespace)::named");
         CHECK(std::current_exception());
         CHECK(e.number == 1);
     }
@@ -396,7 +390,12 @@ void throws_in_goroutine(void *)
 
 void throws_in_main(void *)
 {
-    WEFT_DEFER([](void *) { std::puts("deferred"); std::fflush(stdout); }, nullptr);
+    WEFT_DEFER(
+        [](void *) {
+            std::puts("deferred");
+            std::fflush(stdout);
+        },
+        nullptr);
     throw std::runtime_error("in main");
 }
 
