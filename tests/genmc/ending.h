@@ -44,6 +44,11 @@ int *os_errno_location(void)
     return &error;
 }
 
+struct os_exceptions *os_exceptions_here(void)
+{
+    return NULL;
+}
+
 void os_thread_name(const char *name)
 {
     (void)name;

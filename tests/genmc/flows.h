@@ -99,6 +99,7 @@ static void ms_init(void)
     for (int i = 0; i < MS; i++) {
         ms[i].p = &p[i];
         ms[i].errno_location = &errno_of[i];
+        ms[i].exceptions = &sched.no_exceptions;
         deque_init(&p[i].runq, retire);
         atomic_store_relaxed(&p[i].picks_left, SLOW_PICK_EVERY);
     }

@@ -149,9 +149,10 @@ _Noreturn static inline void arch_restart(void *top, void (*fn)(void *), void *p
 #define ARCH_RED_ZONE 0
 
 /* Another stack of the same flow. */
-static inline void *arch_call_on(void *sp, void *(*fn)(void *), void *arg)
+static inline void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *),
+                                 void *arg)
 {
-    (void)sp;
+    (void)back, (void)sp;
     return fn(arg);
 }
 
