@@ -321,6 +321,33 @@ CHILD(in_section_in_deferred)
     test_run(sections_in_deferred, "");
 }
 
+static void *gets_below(void *arg)
+{
+    (void)arg;
+    tries_get(NULL);
+    return NULL;
+}
+
+static void sections_again(void *arg)
+{
+    CHECK(weft_try(sections, arg, NULL));
+    weft_blocking(gets_below, NULL);
+}
+
+CHILD(after_a_section)
+{
+    test_run_procs(1, sections_again, "");
+}
+
+TEST(what_a_section_raised_is_over)
+{
+    /* Goal: a panic that has left a section is in no report of a later one's, which ends on the same thread. */
+    test_spawn("after_a_section", &result);
+    CHECK_EXITED(&result, 2);
+    CHECK_EQ(strncmp(result.err, "panic: constructs it\n\nforeign thread:\n", 39), 0);
+    CHECK_STR_EQ(result.out, "cdaoc");
+}
+
 TEST(a_panic_in_a_section)
 {
     /* Goal: it ends as one of the goroutine, whose deferred calls run; the trace begins where it was raised. */
