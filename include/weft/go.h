@@ -117,8 +117,8 @@ WEFT_API void weft_unlock_os_thread(void);
 
 /* Run fn(arg), which may block the thread in the kernel, without holding up other goroutines.
  * fn runs on the thread's own stack (8 MiB); this processor goes on elsewhere meanwhile. Inside fn the
- * thread counts as foreign: weft_self() is 0. Returns fn's result. On a foreign thread fn is just
- * called. When goroutines could run, all threads are in blocking sections, and for a second no other is
+ * thread counts as foreign: weft_self() is 0. Returns fn's result. A panic in fn is raised in the goroutine (defer.h).
+ * On a foreign thread fn is just called. When goroutines could run, all threads are in blocking sections, and for a second no other is
  * to be had (RLIMIT_NPROC, pids.max), that is fatal. */
 WEFT_API void *weft_blocking(void *(*fn)(void *), void *arg);
 
