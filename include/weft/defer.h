@@ -108,7 +108,7 @@ typedef struct weft_panic_info {
 /* Call fn(arg). True: it panicked, and its deferred calls have run (Go: a deferred recover). On goroutines, in blocking
  * sections and on foreign threads.
  *   info  told what happened, to be given back by weft_panic_clear; {0} if nothing did. NULL: nobody wants to
- *         know, which spares making the message and walking the stack, some microseconds
+ *         know, which spares making the message and the trace: symbols are read from files, half a millisecond
  * weft_goexit in fn ends the goroutine, not just the try. The rounding mode is again the caller's. Other goroutines' panics
  * can't be tried. Fatal on a foreign thread without memory. */
 WEFT_API bool weft_try(weft_fn fn, void *arg, weft_panic_info *info);
