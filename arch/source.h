@@ -28,4 +28,7 @@ void os_source_forget(void);
 struct text;
 bool os_source_add(struct text *t, uintptr_t pc, bool called);
 
+/* "file.c:12, function+0x1f (module+0x11ff)", without what is not known; the bare address where nothing is. */
+void os_place_add(struct text *t, uintptr_t pc, bool called);
+
 #endif

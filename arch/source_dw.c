@@ -13,7 +13,6 @@
 
 #include "arch/os.h"
 #include "arch/symbol.h"
-#include "arch/text.h"
 
 static struct {
     void *handle;
@@ -125,16 +124,4 @@ void os_source_forget(void)
     os_lock_take(&lock);
     forget();
     os_lock_give(&lock);
-}
-
-bool os_source_add(struct text *t, uintptr_t pc, bool called)
-{
-    struct os_source source;
-    if (!os_source_line(pc - called, &source))
-        return false;
-    const char *slash = strrchr(source.file, '/');
-    text_add_printable(t, slash ? slash + 1 : source.file);
-    text_char(t, ':');
-    text_decimal(t, (uint64_t)source.line);
-    return true;
 }

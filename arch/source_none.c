@@ -11,9 +11,3 @@ bool os_source_line(uintptr_t pc, struct os_source *out)
 }
 
 void os_source_forget(void) {}
-
-bool os_source_add(struct text *t, uintptr_t pc, bool called)
-{
-    (void)t, (void)pc, (void)called;
-    return false;
-}

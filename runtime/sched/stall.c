@@ -129,15 +129,6 @@ static void add_holder(struct text *t, const struct held *h)
     }
 }
 
-static void add_place(struct text *t, uintptr_t pc)
-{
-    text_add(t, " at ");
-    if (os_source_add(t, pc, false))
-        text_add(t, ", ");
-    if (!os_symbol_add(t, pc, false))
-        text_hex(t, pc);
-}
-
 static void report(struct p *p, int64_t held_ns)
 {
     struct held h;
@@ -153,8 +144,11 @@ static void report(struct p *p, int64_t held_ns)
     text_add(&t, " for ");
     text_decimal(&t, (uint64_t)(held_ns / NS_PER_MS));
     text_add(&t, " ms");
-    if (os_probe(atomic_load_relaxed(&h.m->thread_id), os_now() + ANSWER_NS, &pc) && still_holds(p))
-        add_place(&t, pc);
+    if (os_probe(atomic_load_relaxed(&h.m->thread_id), os_now() + ANSWER_NS, &pc) &&
+        still_holds(p)) {
+        text_add(&t, " at ");
+        os_place_add(&t, pc, false);
+    }
     text_add(&t, ", started as ");
     if (!os_symbol_add(&t, (uintptr_t)h.fn, false))
         text_hex(&t, (uintptr_t)h.fn);

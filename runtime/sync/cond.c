@@ -14,6 +14,7 @@
 #include <weft/sync.h>
 #include <weft/time.h>
 
+#include "runtime/sync/check.h"
 #include "runtime/sync/mutex.h"
 #include "runtime/sync/queue.h"
 #include "runtime/time/time.h"
@@ -55,16 +56,30 @@ static void line_up(weft_cond *c, struct queue_node *node)
     queue_unlock(q, queue_append(queue_lock(q), node));
 }
 
-void weft_cond_wait(weft_cond *c)
+/* Lock the mutex again. */
+static inline void come_back(weft_mutex *mutex, uintptr_t site)
+{
+    lock_check_asks(mutex, LOCK_MUTEX, site);
+    mutex_acquire(mutex);
+    lock_check_has(mutex, LOCK_MUTEX, site);
+}
+
+static void wait_untimed(weft_cond *c, uintptr_t site)
 {
     struct queue_node node;
     weft_mutex *mutex = c->mutex_; /* c may be gone when it has been signalled */
     check_not_copied(c);
     struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
     line_up(c, &node);
+    lock_check_gives(mutex, site);
     mutex_release(mutex);
     waiter_wait(w, WAIT_COND);
-    weft_mutex_lock(mutex);
+    come_back(mutex, site);
+}
+
+void weft_cond_wait(weft_cond *c)
+{
+    wait_untimed(c, LOCK_SITE);
 }
 
 /* ---- signal ---- */
@@ -145,7 +160,7 @@ static void leave(weft_cond *c, struct queue_node *node)
 }
 
 /* -ENOMEM: not begun, the mutex is locked as before. */
-static int wait_timed(weft_cond *c, int64_t deadline)
+static int wait_timed(weft_cond *c, int64_t deadline, uintptr_t site)
 {
     struct queue_node node;
     struct timer_ticket ticket = {0};
@@ -157,6 +172,7 @@ static int wait_timed(weft_cond *c, int64_t deadline)
         return -ENOMEM;
     }
     line_up(c, &node);
+    lock_check_gives(c->mutex_, site);
     mutex_release(c->mutex_);
     if (w->g)
         waiter_wait(w, WAIT_COND);
@@ -174,20 +190,21 @@ static int wait_timed(weft_cond *c, int64_t deadline)
 int weft_cond_wait_until(weft_cond *c, int64_t deadline)
 {
     if (deadline == WEFT_FOREVER) {
-        weft_cond_wait(c);
+        wait_untimed(c, LOCK_SITE);
         return 0;
     }
     int rc = -ETIMEDOUT;
     weft_mutex *mutex = c->mutex_; /* as above */
     check_not_copied(c);
     if (deadline <= os_now()) {
+        lock_check_gives(mutex, LOCK_SITE);
         weft_mutex_unlock(mutex);
         weft_yield(); /* who polls in a loop gives way all the same */
     } else {
-        rc = wait_timed(c, deadline);
+        rc = wait_timed(c, deadline, LOCK_SITE);
     }
     if (rc != -ENOMEM)
-        weft_mutex_lock(mutex);
+        come_back(mutex, LOCK_SITE);
     return rc;
 }
 
