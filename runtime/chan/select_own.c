@@ -29,7 +29,7 @@
 SANITIZE_OWNER_DATA_BEGIN
 
 /* Out of the words of the first n cases' channels. */
-static void withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
+static void own_withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
 {
     for (uint32_t i = 0; i < n; i++) {
         const weft_case *c = &own->cases[i];
@@ -38,22 +38,22 @@ static void withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
     }
 }
 
-static void make_plain(struct waiter *w)
+static void own_make_plain(struct waiter *w)
 {
     atomic_store_release(&w->word, atomic_load_relaxed(&w->word) & ~CLAIM_FLAGS);
 }
 
 /* For waiter.unlink: the run has ended. */
-static void unlink_abandoned(void *waiter)
+static void own_unlink(void *waiter)
 {
     struct waiter *w = waiter;
     const struct own_select *own = w->elem;
-    withdraw(own, own->n, w);
-    make_plain(w);
+    own_withdraw(own, own->n, w);
+    own_make_plain(w);
 }
 
 /* False: not in all of them; *n: in how many of the cases' channels. */
-static bool register_all(const struct own_select *own, struct waiter *w, uint32_t *n)
+static bool own_register(const struct own_select *own, struct waiter *w, uint32_t *n)
 {
     for (*n = 0; *n < own->n; ++*n) {
         const weft_case *c = &own->cases[*n];
@@ -64,7 +64,7 @@ static bool register_all(const struct own_select *own, struct waiter *w, uint32_
     return true;
 }
 
-static void timed_out(void *waiter, uint64_t token)
+static void own_timed_out(void *waiter, uint64_t token)
 {
     struct waiter *w = waiter;
     if (!chan_wait_end(w, token))
@@ -73,11 +73,11 @@ static void timed_out(void *waiter, uint64_t token)
     waiter_wake_in_order(w);
 }
 
-static bool arm(int64_t deadline, struct waiter *w, uint64_t token, struct timer_ticket *timer)
+static bool own_arm(int64_t deadline, struct waiter *w, uint64_t token, struct timer_ticket *timer)
 {
     if (likely(deadline == WEFT_FOREVER))
         return false;
-    if (timer_arm(timer, deadline, timed_out, w, token))
+    if (timer_arm(timer, deadline, own_timed_out, w, token))
         sched_fatal("out of memory: a select can't wait until a deadline");
     return true;
 }
@@ -90,20 +90,20 @@ bool select_wait_own(struct select *s, struct selected *out)
     uint32_t registered;
     w->elem = &own;
     w->object = w;
-    w->unlink = unlink_abandoned;
+    w->unlink = own_unlink;
     w->result = OUTCOME_DONE;
     uint64_t token = chan_wait_begin(w, 0);
-    bool all = register_all(&own, w, &registered);
+    bool all = own_register(&own, w, &registered);
     if (unlikely(!all) && chan_wait_end(w, token)) {
         s->not_own = true;
-        withdraw(&own, registered, w);
-        make_plain(w);
+        own_withdraw(&own, registered, w);
+        own_make_plain(w);
         return false;
     }
-    bool timed = all && arm(s->deadline, w, token, &timer);
+    bool timed = all && own_arm(s->deadline, w, token, &timer);
     enum chan_outcome outcome = waiter_wait(w, s->reason);
-    withdraw(&own, registered, w);
-    make_plain(w);
+    own_withdraw(&own, registered, w);
+    own_make_plain(w);
     if (unlikely(timed))
         timer_cancel(&timer);
     return select_conclude(s, outcome, (int)own.won, out);
