@@ -33,23 +33,30 @@ static inline __attribute__((always_inline)) void meeting_copy(void *to, const v
         chan_copy(to, from, 8);
 }
 
-/* Meet him; size: of an element. m: from sched_m_unasked(). */
-static inline __attribute__((always_inline)) enum meeting
-meeting_here(struct weft_chan *ch, uint64_t state, uint64_t kind, void *elem, size_t size,
-             struct sched_m *m)
+/* The one who waits in the state's word, if he is to be had here; *read: his waiter's word, without flags unless he is
+ * a select. */
+static inline __attribute__((always_inline)) struct waiter *meeting_partner(uint64_t state,
+                                                                            uint64_t *read)
 {
     struct waiter *w = waiter_named(chan_aux(state));
     if (unlikely(!waiter_is_own(w) || !w->g))
-        return MEETING_NOT;
-    uint64_t read = atomic_load_acquire(&w->word);
-    if (unlikely(read & CLAIM_FLAGS))
-        return meet_select(ch, state, read, elem, m);
+        return NULL;
+    *read = atomic_load_acquire(&w->word);
+    return w;
+}
+
+/* Meet him, who is no select; size: of an element. m: from sched_m_unasked(). False: somebody else has been here. */
+static inline __attribute__((always_inline)) bool meeting_here(struct weft_chan *ch, uint64_t state,
+                                                               struct waiter *w, uint64_t kind,
+                                                               void *elem, size_t size,
+                                                               struct sched_m *m)
+{
     if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, chan_met(state))))
-        return MEETING_NOT;
+        return false;
     meeting_copy(kind == CHAN_RECV ? w->elem : elem, kind == CHAN_RECV ? elem : w->elem, size);
     w->unlink = NULL;
     waiter_wake_here(w, m);
-    return MEETING_DONE;
+    return true;
 }
 
 SANITIZE_OWNER_DATA_END

@@ -79,50 +79,92 @@ static bool recv_slow(struct weft_chan *ch, void *out);
 
 /* ---- the short way of an unbuffered channel, on a goroutine of which nothing is asked ---- */
 
-/* To wait, from a state that says so, where nobody waits but one who is stale; unwaited: the state without him. Who was woken otherwise than served goes on at again(), which finds in its waiter
- * what it wanted: so no register is saved here for that. */
-static inline __attribute__((always_inline)) bool
-sync_waits(struct weft_chan *ch, uint64_t state, uint64_t unwaited, uint64_t kind, void *elem,
-           struct sched_m *m, bool (*slowly)(struct weft_chan *, void *), bool (*again)(void))
+/* These ways end in a call, or call nothing but waiter_wait(), so they save no registers: what is rare is out of line,
+ * and who was woken otherwise than served finds in his waiter what he wanted. */
+
+static __attribute__((noinline)) bool sync_slowly(struct weft_chan *ch, uint64_t kind, void *elem)
+{
+    return kind == CHAN_SEND ? send_slow(ch, elem) : recv_slow(ch, elem);
+}
+
+static __attribute__((noinline)) bool sync_again(uint64_t kind)
+{
+    struct waiter *w = waiter_self();
+    return sync_slowly(w->object, kind, w->elem);
+}
+
+/* To wait, from a state that says so; unwaited: the state without one who is stale. */
+static inline __attribute__((always_inline)) bool sync_waits(struct weft_chan *ch, uint64_t state,
+                                                             uint64_t unwaited, uint64_t kind,
+                                                             void *elem, struct sched_m *m)
 {
     struct waiter *w = &m->g->waiter;
     stand_for(w, ch, elem);
     uint64_t waited = chan_word_state(unwaited, w, kind);
     if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, waited)))
-        return slowly(ch, elem);
+        return sync_slowly(ch, kind, elem);
     return likely(waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV) ==
                   OUTCOME_DONE) ||
-           again();
+           sync_again(kind);
 }
 
+/* A select waits, or is stale. */
+static inline __attribute__((always_inline)) bool sync_with_select(struct weft_chan *ch,
+                                                                   uint64_t state, uint64_t read,
+                                                                   uint64_t kind, void *elem,
+                                                                   struct sched_m *m)
+{
+    enum meeting met = meet_select(ch, state, read, elem, m);
+    if (likely(met == MEETING_DONE))
+        return true;
+    if (met == MEETING_STALE)
+        return sync_waits(ch, state, chan_met(state), kind, elem, m);
+    return sync_slowly(ch, kind, elem);
+}
+
+static __attribute__((noinline)) bool send_to_select(struct weft_chan *ch, uint64_t state,
+                                                     uint64_t read, void *elem, struct sched_m *m)
+{
+    return sync_with_select(ch, state, read, CHAN_SEND, elem, m);
+}
+
+static __attribute__((noinline)) bool recv_from_select(struct weft_chan *ch, uint64_t state,
+                                                       uint64_t read, void *elem, struct sched_m *m)
+{
+    return sync_with_select(ch, state, read, CHAN_RECV, elem, m);
+}
+
+/* Closed, or others wait: behind them, if they are of the same kind. */
 static __attribute__((noinline)) bool sync_in_line(struct weft_chan *ch, uint64_t state,
                                                    uint64_t kind, void *elem)
 {
-    if (wait_in_line(ch, state, kind, elem) == OUTCOME_DONE)
+    if ((state & (CHAN_CLOSED | CHAN_EITHER)) == kind &&
+        wait_in_line(ch, state, kind, elem) == OUTCOME_DONE)
         return true;
-    return kind == CHAN_SEND ? send_slow(ch, elem) : recv_slow(ch, elem);
+    return sync_slowly(ch, kind, elem);
 }
 
-/* The whole of it; kind: what this call does; slowly: how it goes on otherwise. */
-static inline __attribute__((always_inline)) bool
-sync_op(struct weft_chan *ch, void *elem, uint64_t kind, size_t size,
-        bool (*slowly)(struct weft_chan *, void *), bool (*again)(void))
+/* The whole of it; kind: what this call does. */
+static inline __attribute__((always_inline)) bool sync_op(struct weft_chan *ch, void *elem,
+                                                          uint64_t kind, size_t size)
 {
-    uint64_t state = atomic_load_acquire(&ch->state), unwaited = state;
+    uint64_t read, state = atomic_load_acquire(&ch->state);
     struct sched_m *m = sched_m_unasked();
     if (unlikely(!m))
-        return slowly(ch, elem);
+        return sync_slowly(ch, kind, elem);
     if (meeting_is_simple(state, kind ^ CHAN_EITHER)) {
-        enum meeting met = meeting_here(ch, state, kind ^ CHAN_EITHER, elem, size, m);
-        if (likely(met == MEETING_DONE))
-            return true;
-        if (met != MEETING_STALE)
-            return slowly(ch, elem);
-        unwaited = chan_met(state);
-    } else if (unlikely(state & (CHAN_CLOSED | CHAN_EITHER))) {
-        return (state & CHAN_EITHER) == kind ? sync_in_line(ch, state, kind, elem) : slowly(ch, elem);
+        struct waiter *w = meeting_partner(state, &read);
+        if (unlikely(!w))
+            return sync_slowly(ch, kind, elem);
+        if (unlikely(read & CLAIM_FLAGS))
+            return kind == CHAN_SEND ? send_to_select(ch, state, read, elem, m)
+                                     : recv_from_select(ch, state, read, elem, m);
+        return likely(meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem, size, m)) ||
+               sync_slowly(ch, kind, elem);
     }
-    return sync_waits(ch, state, unwaited, kind, elem, m, slowly, again);
+    if (unlikely(state & (CHAN_CLOSED | CHAN_EITHER)))
+        return sync_in_line(ch, state, kind, elem);
+    return sync_waits(ch, state, state, kind, elem, m);
 }
 
 /* ---- send ---- */
@@ -146,12 +188,6 @@ static __attribute__((noinline)) bool send_slow(struct weft_chan *ch, void *elem
         if (r == CHAN_DONE || wait_for_partner(ch, state, CHAN_SEND, elem) == OUTCOME_DONE)
             return true;
     }
-}
-
-static __attribute__((noinline)) bool send_again(void)
-{
-    struct waiter *w = waiter_self();
-    return send_slow(w->object, w->elem);
 }
 
 /* What send_word comes to, if not to a position: that whose cell it has filled, and which may not count. */
@@ -196,12 +232,12 @@ static __attribute__((noinline)) void send_short(struct weft_chan *ch, const voi
 
 static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void *elem)
 {
-    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, 8, send_slow, send_again);
+    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, 8);
 }
 
 static __attribute__((noinline)) void send_sync_sized(struct weft_chan *ch, const void *elem)
 {
-    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, ch->elem_size, send_slow, send_again);
+    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, ch->elem_size);
 }
 
 /* Of a channel of another form than that of words, and not of 8 bytes. */
@@ -285,20 +321,14 @@ static inline __attribute__((always_inline)) bool recv_word(struct weft_chan *ch
     return true;
 }
 
-static __attribute__((noinline)) bool recv_again(void)
-{
-    struct waiter *w = waiter_self();
-    return recv_slow(w->object, w->elem);
-}
-
 static __attribute__((noinline)) bool recv_sync(struct weft_chan *ch, void *out)
 {
-    return sync_op(ch, out, CHAN_RECV, 8, recv_slow, recv_again);
+    return sync_op(ch, out, CHAN_RECV, 8);
 }
 
 static __attribute__((noinline)) bool recv_sync_sized(struct weft_chan *ch, void *out)
 {
-    return sync_op(ch, out, CHAN_RECV, ch->elem_size, recv_slow, recv_again);
+    return sync_op(ch, out, CHAN_RECV, ch->elem_size);
 }
 
 bool weft_chan_recv(weft_chan *ch, void *out)

@@ -42,16 +42,16 @@ static __attribute__((noinline)) uint32_t random_below(uint32_t n)
 /* ---- looking at the cases ---- */
 
 /* A case that has no channel, each time it is looked at: whether it can go ahead as one of those that can. */
-static __attribute__((noinline)) bool look_at_special(struct select *s, uint32_t index)
+static __attribute__((noinline)) bool look_at_special(struct select *s, const weft_case *c)
 {
-    const weft_case *c = &s->cases[index];
+    int index = (int)(c - s->cases);
     if (c->op == WEFT_OP_AFTER) {
         s->some_after |= c->ns > 0;
         return c->ns <= 0;
     }
-    if (s->default_case != NO_CASE && s->default_case != (int)index)
+    if (s->default_case != NO_CASE && s->default_case != index)
         weft_panic("select: more than one default");
-    s->default_case = (int)index;
+    s->default_case = index;
     return false;
 }
 
@@ -79,8 +79,8 @@ static inline uint32_t look(struct select *s)
 {
     uint32_t ready = 0, channels = 0;
     uint64_t seen = 0;
-    for (uint32_t i = 0; i < s->n; i++) {
-        weft_case *c = &s->cases[i];
+    weft_case *first = s->cases, *end = first + s->n;
+    for (weft_case *c = first; c < end; c++) {
         bool can;
         if (likely(c->op <= WEFT_OP_SEND)) {
             if (unlikely(!c->chan))
@@ -91,10 +91,10 @@ static inline uint32_t look(struct select *s)
             channels++;
             can = can_go_ahead(s, c, state);
         } else {
-            can = look_at_special(s, i);
+            can = look_at_special(s, c);
         }
         if (can)
-            s->cases[ready++].priv[PRIV_READY] = i;
+            first[ready++].priv[PRIV_READY] = (uintptr_t)c;
     }
     s->channels = channels;
     s->waited = seen & CHAN_EITHER;
@@ -124,11 +124,9 @@ static inline bool none_has_moved(const struct select *s)
 {
     if (s->channels <= 1 && !s->some_timer)
         return true; /* one state is read at one instant */
-    for (size_t i = 0; i < s->n; i++) {
-        const weft_case *c = &s->cases[i];
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
         if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
             return false;
-    }
     return likely(!s->some_timer) || !some_timer_has_moved(s);
 }
 
@@ -136,11 +134,15 @@ static enum chan_result try_case(weft_case *c)
 {
     struct weft_chan *ch = c->chan;
     struct sched_m *m;
-    uint64_t state = c->priv[PRIV_STATE];
+    uint64_t read, state = c->priv[PRIV_STATE];
     uint64_t partners = c->op == WEFT_OP_SEND ? CHAN_RECV : CHAN_SEND;
-    if (ch->form == FORM_SYNC && meeting_is_simple(state, partners) && (m = sched_m_unasked()) &&
-        meeting_here(ch, state, partners, c->elem, ch->elem_size, m) == MEETING_DONE)
-        return CHAN_DONE;
+    if (ch->form == FORM_SYNC && meeting_is_simple(state, partners) && (m = sched_m_unasked())) {
+        struct waiter *w = meeting_partner(state, &read);
+        if (likely(w) && !(read & CLAIM_FLAGS)
+                ? meeting_here(ch, state, w, partners, c->elem, ch->elem_size, m)
+                : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
+            return CHAN_DONE;
+    }
     return select_try(c, NULL, &state);
 }
 
@@ -148,8 +150,8 @@ static enum chan_result try_case(weft_case *c)
 static inline bool try_one_of(struct select *s, uint32_t ready, struct selected *out)
 {
     uint32_t nth = ready > 1 ? random_below(ready) : 0;
-    out->index = (int)s->cases[nth].priv[PRIV_READY];
-    weft_case *c = &s->cases[out->index];
+    weft_case *c = (weft_case *)(uintptr_t)s->cases[nth].priv[PRIV_READY];
+    out->index = (int)(c - s->cases);
     out->result = c->op == WEFT_OP_AFTER ? CHAN_DONE : try_case(c);
     return out->result != CHAN_BLOCKED;
 }
@@ -180,7 +182,7 @@ static bool wait_for_one(struct select *s, struct selected *out)
     return likely(own) && sched_on_goroutine() ? select_wait_own(s, out) : select_wait(s, out);
 }
 
-static inline void run(struct select *s, struct selected *out)
+static inline __attribute__((always_inline)) void run(struct select *s, struct selected *out)
 {
     for (;;) {
         uint32_t ready = look(s);
