@@ -67,8 +67,7 @@ static inline weft_case weft_case_make_(weft_op op, weft_chan *chan, void *elem,
     weft_case c = {op, chan, elem, ok, ns, {0}};
     return c;
 }
-#define WEFT_CASE_(op, chan, elem, ok, ns)                                                         \
-    weft_case_make_((op), (chan), (void *)(elem), (ok), (ns))
+#define WEFT_CASE_(op, chan, elem, ok, ns) weft_case_make_((op), (chan), (void *)(elem), (ok), (ns))
 #endif
 
 /* Receive into *out (NULL: drop it); *ok_ptr tells whether there was an element. */

@@ -178,8 +178,9 @@ static bool wait_for_one(struct select *s, struct selected *out)
         set_deadline(s);
     if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
         chan_block_for_ever(s->n ? WAIT_SELECT : WAIT_SELECT_NONE);
-    bool own = s->n <= OWN_CASES_MAX && !s->waited && !s->some_timer && !s->not_own;
-    return likely(own) && sched_on_goroutine() ? select_wait_own(s, out) : select_wait(s, out);
+    struct sched_m *m = sched_m_unasked();
+    bool own = m && s->n <= OWN_CASES_MAX && !s->waited && !s->some_timer && !s->not_own;
+    return likely(own) ? select_wait_own(s, out, m) : select_wait(s, out);
 }
 
 static inline __attribute__((always_inline)) void run(struct select *s, struct selected *out)

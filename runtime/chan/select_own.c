@@ -31,11 +31,10 @@ SANITIZE_OWNER_DATA_BEGIN
 /* Out of the words of the first n cases' channels. */
 static void own_withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        const weft_case *c = &own->cases[i];
+    const weft_case *c = own->cases;
+    for (uint32_t i = 0; i < n; i++, c++)
         if (select_has_channel(c) && i != own->won)
             chan_withdraw_from_word(c->chan, w);
-    }
 }
 
 static void own_make_plain(struct waiter *w)
@@ -55,8 +54,8 @@ static void own_unlink(void *waiter)
 /* False: not in all of them; *n: in how many of the cases' channels. */
 static bool own_register(const struct own_select *own, struct waiter *w, uint32_t *n)
 {
-    for (*n = 0; *n < own->n; ++*n) {
-        const weft_case *c = &own->cases[*n];
+    const weft_case *c = own->cases;
+    for (*n = 0; *n < own->n; ++*n, c++) {
         uint64_t kind = c->op == WEFT_OP_SEND ? CHAN_SEND : CHAN_RECV;
         if (select_has_channel(c) && !chan_publish_in_word(c->chan, c->priv[PRIV_STATE], w, kind))
             return false;
@@ -82,11 +81,11 @@ static bool own_arm(int64_t deadline, struct waiter *w, uint64_t token, struct t
     return true;
 }
 
-bool select_wait_own(struct select *s, struct selected *out)
+bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m)
 {
     struct timer_ticket timer;
     struct own_select own = {.cases = s->cases, .n = (uint32_t)s->n, .won = OWN_NONE};
-    struct waiter *w = waiter_self();
+    struct waiter *w = &m->g->waiter;
     uint32_t registered;
     w->elem = &own;
     w->object = w;
@@ -106,7 +105,9 @@ bool select_wait_own(struct select *s, struct selected *out)
     own_make_plain(w);
     if (unlikely(timed))
         timer_cancel(&timer);
-    return select_conclude(s, outcome, (int)own.won, out);
+    out->index = (int)own.won;
+    out->result = CHAN_DONE;
+    return likely(outcome == OUTCOME_DONE) || select_conclude(s, outcome, (int)own.won, out);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -12,13 +12,6 @@ SANITIZE_OWNER_DATA_BEGIN
 
 /* ---- claiming ---- */
 
-uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
-{
-    uint64_t token = (atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1 + CLAIM_OPEN;
-    atomic_store_release(&primary->word, token | flags);
-    return token;
-}
-
 static inline struct waiter *primary_of(struct waiter *record)
 {
     return waiter_by_name(waiter_extra(record)->primary);
@@ -204,12 +197,6 @@ void chan_finish_in_order(struct taken *t, enum chan_outcome outcome, uint64_t a
 
 /* ---- registering ---- */
 
-bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind)
-{
-    WEFT_DEBUG_ASSERT(!(state & (CHAN_EITHER | CHAN_CLOSED)));
-    return atomic_cas_acq_rel(&ch->state, &state, chan_word_state(state, w, kind));
-}
-
 bool chan_publish_in_list(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind,
                           bool linked)
 {
@@ -231,15 +218,15 @@ bool chan_is_registered(struct waiter *w)
     struct weft_chan *ch = w->object;
     uint64_t state = atomic_load_acquire(&ch->state);
     if (w->result == PLACE_WORD)
-        return (state & CHAN_WORD) && chan_aux(state) == waiter_name(w);
+        return chan_word_names(state, w);
     return w->result != PLACE_NONE && waitlist_has(w);
 }
 
-bool chan_withdraw_from_word(struct weft_chan *ch, struct waiter *w)
+bool chan_withdraw_from_word_slow(struct weft_chan *ch, struct waiter *w)
 {
     uint64_t state = atomic_load_acquire(&ch->state);
     do {
-        if (!(state & CHAN_WORD) || chan_aux(state) != waiter_name(w))
+        if (!chan_word_names(state, w))
             return false;
     } while (!atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)));
     return true;

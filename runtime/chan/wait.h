@@ -89,14 +89,8 @@ void chan_finish_in_order(struct taken *t, enum chan_outcome outcome, uint64_t a
 /* Whether the wait that a record stands for is over. */
 bool chan_wait_is_over(struct waiter *w);
 
-/* Begin a wait in the primary's word, with CLAIM_REGISTERING or 0; the token. */
-uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags);
-
 /* End it, for its owner or a deadline. False: it has been won by somebody else, or (marked now) is REGISTERING. */
 bool chan_wait_end(struct waiter *primary, uint64_t token);
-
-/* Register w, own waiter or record, in the word, from a state in which nobody waits. False: look again. */
-bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind);
 
 /* Register a record in the list. False: look again; it is linked there, may be taken, and stays for another
  * try (linked: this is one). */
@@ -106,8 +100,7 @@ bool chan_publish_in_list(struct weft_chan *ch, uint64_t state, struct waiter *w
 /* A select is over: take this record out of its channel and let go of it. */
 void chan_withdraw(struct waiter *w);
 
-/* Take w out of the word of ch. True: it was there, so it is its owner's alone. */
-bool chan_withdraw_from_word(struct weft_chan *ch, struct waiter *w);
+bool chan_withdraw_from_word_slow(struct weft_chan *ch, struct waiter *w);
 
 /* Whether it still is where it was published. */
 bool chan_is_registered(struct waiter *w);
@@ -122,6 +115,35 @@ static inline uint64_t chan_word_state(uint64_t state, struct waiter *w, uint64_
 {
     WEFT_ASSERT(waiter_name(w) <= AUX_MAX);
     return (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)waiter_name(w) << AUX_SHIFT;
+}
+
+/* Register w, own waiter or record, in the word, from a state in which nobody waits. False: look again. */
+static inline bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w,
+                                        uint64_t kind)
+{
+    WEFT_DEBUG_ASSERT(!(state & (CHAN_EITHER | CHAN_CLOSED)));
+    return atomic_cas_acq_rel(&ch->state, &state, chan_word_state(state, w, kind));
+}
+
+/* Whether w is in the state's word. */
+static inline bool chan_word_names(uint64_t state, struct waiter *w)
+{
+    return (state & CHAN_WORD) && chan_aux(state) == waiter_name(w);
+}
+
+/* Take w out of the word of ch. True: it was there, so it is its owner's alone. */
+static inline bool chan_withdraw_from_word(struct weft_chan *ch, struct waiter *w)
+{
+    return chan_word_names(atomic_load_acquire(&ch->state), w) &&
+           chan_withdraw_from_word_slow(ch, w);
+}
+
+/* Begin a wait in the primary's word, with CLAIM_REGISTERING or 0; the token. */
+static inline uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
+{
+    uint64_t token = (atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1 + CLAIM_OPEN;
+    atomic_store_release(&primary->word, token | flags);
+    return token;
 }
 
 /* The primary's word when the wait of that token is over. */

@@ -61,8 +61,7 @@ static inline __attribute__((always_inline)) struct g *runq_swap_next(struct p *
 }
 
 /* After that. */
-static inline __attribute__((always_inline)) void runq_settle_next(struct p *p,
-                                                                   struct g *displaced)
+static inline __attribute__((always_inline)) void runq_settle_next(struct p *p, struct g *displaced)
 {
     if (displaced)
         runq_push_tail(p, displaced);

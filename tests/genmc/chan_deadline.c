@@ -10,7 +10,7 @@
  * bug: a claim looks first and takes then | runtime/chan/wait.c | s/atomic_cas_acq_rel(&primary->word, &word, chan_ended(token))/bug_cas_in_two_steps(\&primary->word, \&word, chan_ended(token))/
  * bug: the deadline wins though the wait is claimed | runtime/chan/select_wait.c | /^static void timed_out/,/^}/s/return;/(void)0;/
  * bug: who withdraws forgets a record that a sender has let go of | runtime/chan/wait.c | /^void chan_withdraw/,/^}/s/waiter_drop(w);/(void)0;/
- * bug: who withdraws takes the word without winning it | runtime/chan/wait.c | /^bool chan_withdraw_from_word/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
+ * bug: who withdraws takes the word without winning it | runtime/chan/wait.c | /^bool chan_withdraw_from_word_slow/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "selecting.h"
 
 static struct weft_chan *ch;

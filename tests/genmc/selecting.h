@@ -13,11 +13,6 @@
 #include "runtime/chan/select_own.c"
 #include "runtime/chan/select_wait.c"
 
-bool sched_on_goroutine(void)
-{
-    return true;
-}
-
 _Noreturn void sched_fatal(const char *text)
 {
     (void)text;
