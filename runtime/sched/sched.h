@@ -54,7 +54,7 @@ struct waiter {
     void *object; /* what it waits for, and how a run that ends takes the dead out of it */
     void (*unlink)(void *object);
     uint32_t name;             /* see waiter_by_name; never changes */
-    _Atomic(uint32_t) futex;   /* foreign: 1 when woken */
+    _Atomic(uint32_t) futex;   /* foreign: see foreign_wake() */
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
