@@ -141,8 +141,18 @@ void weft_chan_unref(weft_chan *ch)
 /* Wake one who waited, if it isn't over, to find the channel closed. */
 static void tell_closed(struct waiter *w, uint64_t kind)
 {
-    struct taken t = {.w = w, .hold = sched_hold_run()};
-    if (chan_claim(w, NULL, t.hold))
+    struct taken t = {.hold = sched_hold_run()};
+    if (chan_claim(w, NULL, &t))
+        chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
+    else
+        sched_release_run(t.hold);
+}
+
+static void tell_closed_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read,
+                                uint64_t kind)
+{
+    struct taken t = {.hold = sched_hold_run()};
+    if (chan_claim_in_word(ch, w, read, kind, NULL, &t))
         chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
     else
         sched_release_run(t.hold);
@@ -154,14 +164,17 @@ void weft_chan_close(weft_chan *ch)
         weft_panic("close of nil channel");
     if (ch->form == FORM_TIMER)
         weft_panic("close of timer channel");
-    uint64_t state = atomic_load_acquire(&ch->state);
+    struct waiter *w, *first;
+    uint64_t read = 0, state = atomic_load_acquire(&ch->state);
     do {
         if (state & CHAN_CLOSED)
             weft_panic("close of closed channel");
+        first = (state & CHAN_WORD) ? waiter_named(chan_aux(state)) : NULL;
+        if (first)
+            read = atomic_load_acquire(&first->word);
     } while (!atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state) | CHAN_CLOSED));
-    struct waiter *w;
-    if (state & CHAN_WORD)
-        tell_closed(waiter_by_name(chan_aux(state)), state & CHAN_EITHER);
+    if (first)
+        tell_closed_in_word(ch, first, read, state & CHAN_EITHER);
     while ((w = waitlist_pop(&ch->receivers)))
         tell_closed(w, CHAN_RECV);
     while ((w = waitlist_pop(&ch->senders)))

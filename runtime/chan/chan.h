@@ -108,6 +108,12 @@ static inline uint64_t chan_unwaited(const struct weft_chan *ch, uint64_t state)
            (count << AUX_SHIFT);
 }
 
+/* The same on an unbuffered channel, when the one who waited in the word has been taken. */
+static inline uint64_t chan_met(uint64_t state)
+{
+    return ((state >> POSITION_SHIFT) + 1) << POSITION_SHIFT;
+}
+
 static inline struct waitlist *chan_list(struct weft_chan *ch, uint64_t kind)
 {
     return kind == CHAN_SEND ? &ch->senders : &ch->receivers;

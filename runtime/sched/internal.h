@@ -173,13 +173,12 @@ enum p_life { P_ACTIVE, P_RETIRING, P_RETIRED };
 struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct p *p;             /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
     uint16_t fp_control; /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
-
-    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
 
     uint32_t gone_on; /* see sched_go_on_for_now() */
 
@@ -220,6 +219,8 @@ struct m {
     _Static_assert(offsetof(struct a, member) == offsetof(struct b, member), "sched.h knows it")
 SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
+SCHED_SAME(m, sched_m, asked);
+SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 

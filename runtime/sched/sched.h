@@ -54,7 +54,7 @@ struct waiter {
     void *object; /* what it waits for, and how a run that ends takes the dead out of it */
     void (*unlink)(void *object);
     uint32_t name;             /* see waiter_by_name; never changes */
-    _Atomic(uint32_t) futex;   /* foreign: 1 when woken */
+    _Atomic(uint32_t) futex;   /* foreign: see foreign_wake() */
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
@@ -123,12 +123,16 @@ static inline uint32_t waiter_name(const struct waiter *w)
 #define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
 extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
 
-static inline struct waiter *waiter_by_name(uint32_t name)
+/* name: not 0. */
+static inline struct waiter *waiter_named(uint32_t name)
 {
-    if (!name)
-        return NULL;
     struct waiter **chunk = atomic_load_acquire(&waiter_chunks[name >> WAITER_CHUNK_BITS]);
     return chunk[name % WAITER_CHUNK_SIZE];
+}
+
+static inline struct waiter *waiter_by_name(uint32_t name)
+{
+    return name ? waiter_named(name) : NULL;
 }
 
 /* Of one from waiter_get. */
@@ -153,11 +157,15 @@ static inline bool waiter_is_dead(struct waiter *w)
 /* On a foreign thread: true when woken, false when the deadline passed first. */
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 
-/* Park until woken. */
-void waiter_wait(struct waiter *w, enum wait_reason reason);
+/* Park until woken; w->result. */
+uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
 /* Make its owner runnable. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
+
+/* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
+struct sched_m;
+void waiter_wake_here(struct waiter *w, struct sched_m *m);
 
 /* A new generation, to be won by waiter_claim. Before publishing. */
 static inline uint64_t waiter_arm(struct waiter *w)
@@ -195,10 +203,16 @@ bool sched_on_goroutine(void);
  * back that nobody has used since. Whether there may be more to give at the next call. */
 void sched_set_trim(bool (*fn)(void));
 
-/* The first members of an M and of a P, for inline functions of other rooms. */
+/* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct sched_p *p; /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked;
+};
+struct sched_g {
+    char switched[64];
+    struct g *next;
+    struct waiter waiter;
 };
 struct sched_p {
     _Atomic(struct g *) next;
@@ -245,6 +259,17 @@ static inline void sched_checkpoint(void)
 {
     if (unlikely(sched_is_asked()))
         sched_give_way();
+}
+
+/* This goroutine's M, if nothing is asked of it and its run is on: what the short ways of operations begin with. NULL
+ * on a foreign thread and in a blocking section too. Not across a park. */
+static inline struct sched_m *sched_m_unasked(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked) ||
+                 atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
+        return NULL;
+    return m;
 }
 
 /* The list of deferred calls of this goroutine or foreign thread. */

@@ -31,6 +31,7 @@ var rows = []row{
 	{name: "spawn_many", body: spawnMany, warmup: 2, ops: batch},
 	{name: "threadring_503", body: threadring, warmup: 100 * ringMembers},
 	{name: "pingpong_unbuf", body: pingpongUnbuf, warmup: 100000},
+	{name: "pingpong_cross", body: pingpongCross, warmup: 10000},
 	{name: "chan_same_task", body: chanSameTask, warmup: 100000},
 	{name: "prodcons_cap0", body: pairs(1, 0), warmup: 100000},
 	{name: "prodcons_cap1", body: pairs(1, 1), warmup: 100000},
