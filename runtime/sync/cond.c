@@ -84,7 +84,8 @@ static inline bool somebody_waits(weft_cond *c)
 {
     sched_checkpoint();
     check_not_copied(c);
-    return queue_first(atomic_load_acquire(cond_word(c))); /* one that is lining up just now has the mutex still */
+    return queue_first(
+        atomic_load_acquire(cond_word(c))); /* one that is lining up just now has the mutex still */
 }
 
 void weft_cond_signal(weft_cond *c)
