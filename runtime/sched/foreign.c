@@ -79,17 +79,14 @@ void foreign_exit(void)
     atomic_sub_acq_rel(&sched.foreign_calls, 1);
 }
 
-enum run_hold sched_hold_run(void)
+enum run_hold sched_hold_run_without_p(void)
 {
-    if (likely(p_self()))
-        return RUN_OURS;
     return foreign_enter() ? RUN_HELD : RUN_GONE;
 }
 
-void sched_release_run(enum run_hold hold)
+void sched_release_run_without_p(void)
 {
-    if (hold == RUN_HELD)
-        foreign_exit();
+    foreign_exit();
 }
 
 void sched_outside(int delta)

@@ -120,25 +120,27 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
+    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
     uint64_t id_next, id_end;
     struct slab_cache gs;
-    struct stack_cache stacks;
     struct slab_cache caches[SCHED_CACHES];
+    _Atomic(int64_t) timers; /* a counter, as those below */
+
+    _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */
+
+    _Alignas(CACHE_LINE) struct stack_cache stacks; /* the holder's */
 
     /* Counters: written by the holder, read by weft_stats_read. */
     _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
     _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
-    _Atomic(int64_t) timers;
-    int64_t last_wake;      /* the holder's */
-    uint32_t wake_skip;     /* likewise: pushes to let pass before looking at the clock again */
-    uint32_t picks_put_off; /* likewise: what was left when a slow pick was called for early */
+    int64_t last_wake;  /* the holder's */
+    uint32_t wake_skip; /* likewise: pushes to let pass before looking at the clock again */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
     _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
 
-    _Alignas(CACHE_LINE) struct sched_timer_slot timer;
-    unsigned index;
+    _Alignas(CACHE_LINE) unsigned index;
     struct p *next_spare;
     _Atomic(uint32_t) life; /* enum p_life */
     uint64_t seen_picks;    /* sysmon's */
@@ -223,6 +225,9 @@ SCHED_SAME(m, sched_m, asked);
 SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
+SCHED_SAME(p, sched_p, caches);
+SCHED_SAME(p, sched_p, timers);
+SCHED_SAME(p, sched_p, timer);
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
 #define WORD_IDLE_ONE UINT64_C(1)

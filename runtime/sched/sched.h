@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <weft/base.h>
 
+#include "alloc/slab.h"
 #include "arch/assert.h"
 #include "arch/atomic.h"
 
@@ -84,8 +85,6 @@ struct waiter_extra {
 };
 
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
-struct slab_class;
-struct slab_cache;
 enum sched_cache {
     SCHED_CACHE_WAITERS,
     SCHED_CACHE_TIMERS,
@@ -104,12 +103,6 @@ uint64_t sched_run_number(void);
 /* Start a goroutine, behind those that can run: for those who start several that shall run in that order, and
  * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
 int sched_go_in_order(weft_fn fn, void *arg);
-
-/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
- * processor of the run holds it anyway. */
-enum run_hold { RUN_GONE, RUN_OURS, RUN_HELD };
-enum run_hold sched_hold_run(void); /* RUN_GONE: none is on; its goroutines never run again */
-void sched_release_run(enum run_hold hold);
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -203,6 +196,12 @@ bool sched_on_goroutine(void);
  * back that nobody has used since. Whether there may be more to give at the next call. */
 void sched_set_trim(bool (*fn)(void));
 
+/* What the time room keeps in a P. */
+struct sched_timer_slot {
+    _Atomic(void *) timers;    /* the time room's */
+    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+};
+
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
     struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
@@ -217,7 +216,11 @@ struct sched_g {
 struct sched_p {
     _Atomic(struct g *) next;
     _Atomic(uint32_t) picks_left, rounds, mode;
-    uint32_t number;
+    uint32_t number, picks_put_off;
+    uint64_t id_next, id_end;
+    struct slab_cache gs, caches[SCHED_CACHES];
+    _Atomic(int64_t) timers;
+    _Alignas(CACHE_LINE) struct sched_timer_slot timer;
 };
 
 enum p_mode {
@@ -239,6 +242,46 @@ static inline uint32_t sched_p_number(void)
     if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
         return SCHED_NUMBERS;
     return m->p->number;
+}
+
+/* The P of the run that is on which the caller holds, or NULL. Not across a park. */
+static inline struct sched_p *sched_p_here(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    struct sched_p *p = likely(m) ? m->p : NULL;
+    return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
+}
+
+/* As sched_cache(), by who knows his P, or that he has none. */
+static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_cache which)
+{
+    return likely(p) ? &p->caches[which] : sched_cache(which);
+}
+
+enum run_hold {
+    RUN_GONE, /* none is on; its goroutines never run again */
+    RUN_OURS,
+    RUN_HELD
+};
+enum run_hold sched_hold_run_without_p(void);
+void sched_release_run_without_p(void);
+
+/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
+ * processor of the run holds it anyway. */
+static inline enum run_hold sched_hold_run_at(struct sched_p *p)
+{
+    return likely(p) ? RUN_OURS : sched_hold_run_without_p();
+}
+
+static inline enum run_hold sched_hold_run(void)
+{
+    return sched_hold_run_at(sched_p_here());
+}
+
+static inline void sched_release_run(enum run_hold hold)
+{
+    if (unlikely(hold == RUN_HELD))
+        sched_release_run_without_p();
 }
 
 /* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
@@ -308,25 +351,22 @@ struct sched_timer_ops {
 };
 void sched_set_timer_ops(const struct sched_timer_ops *ops);
 
-/* What the time room keeps in a P. */
-struct sched_timer_slot {
-    _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
-};
-
-/* The slot of the P that the caller holds; on a foreign thread, which holds the run, that of some P. Not
- * across a park. */
-struct sched_timer_slot *sched_timer_slot(void);
-struct sched_timer_slot *sched_timer_slot_of(struct p *p);
-
-/* Whether it is that of the P that the caller holds. */
-bool sched_timer_is_here(const struct sched_timer_slot *slot);
+/* On a thread without a P, which holds the run: some P's slot. */
+struct sched_timer_slot *sched_timer_slot_any(void);
 
 /* A timer nearer than before was armed by the caller: see to it that somebody watches it. */
 void sched_timer_armed(void);
 
+void sched_timer_count_without_p(int delta);
+
 /* Count timers armed (+) and gone (-), for weft_stats. */
-void sched_timer_count(int delta);
+static inline void sched_timer_count(struct sched_p *p, int delta)
+{
+    if (likely(p))
+        atomic_store_relaxed(&p->timers, atomic_load_relaxed(&p->timers) + delta);
+    else
+        sched_timer_count_without_p(delta);
+}
 
 SANITIZE_OWNER_DATA_END
 

@@ -8,7 +8,6 @@
  *
  * Cost: wait 1 RMW, signal 1, both besides the mutex's; a signal for nobody 0. */
 #include <errno.h>
-#include <limits.h>
 #include <weft/defer.h>
 #include <weft/go.h>
 #include <weft/sync.h>
@@ -50,7 +49,7 @@ static inline void check_not_copied(weft_cond *c)
         weft_panic("sync.Cond is copied");
 }
 
-static void line_up(weft_cond *c, struct queue_node *node)
+static inline void line_up(weft_cond *c, struct queue_node *node)
 {
     queue_word *q = cond_word(c);
     queue_unlock(q, queue_append(queue_lock(q), node));
@@ -96,36 +95,51 @@ static inline bool signals(struct queue_node *node, enum run_hold hold)
     return (word & 1) && waiter_claim(w, word);
 }
 
-static void wake_up_to(weft_cond *c, unsigned n)
+static inline bool somebody_waits(weft_cond *c)
 {
-    queue_word *q = cond_word(c);
-    struct queue_string released = {0};
     sched_checkpoint();
     check_not_copied(c);
-    if (!queue_first(atomic_load_acquire(q)))
-        return; /* one that is lining up just now has the mutex still */
-    uint64_t word = queue_lock(q);
-    enum run_hold hold = sched_hold_run();
-    for (struct queue_node *node; n && (node = queue_first(word));) {
-        word = queue_remove(word, node);
-        if (signals(node, hold)) {
-            queue_string(&released, node);
-            n--;
-        }
-    }
-    queue_unlock(q, word);
-    queue_wake_all(released.first);
-    sched_release_run(hold);
+    return queue_first(
+        atomic_load_acquire(cond_word(c))); /* one that is lining up just now has the mutex still */
 }
 
 void weft_cond_signal(weft_cond *c)
 {
-    wake_up_to(c, 1);
+    queue_word *q = cond_word(c);
+    struct queue_node *node;
+    if (!somebody_waits(c))
+        return;
+    uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
+    struct waiter *w = NULL;
+    while (!w && (node = queue_first(word))) {
+        word = queue_remove(word, node);
+        w = signals(node, hold) ? node->w : NULL;
+    }
+    if (w)
+        w->unlink = NULL; /* it is in no queue any more */
+    queue_unlock(q, word);
+    if (w)
+        waiter_wake(w);
+    sched_release_run(hold);
 }
 
 void weft_cond_broadcast(weft_cond *c)
 {
-    wake_up_to(c, UINT_MAX);
+    queue_word *q = cond_word(c);
+    struct queue_string released = {0};
+    if (!somebody_waits(c))
+        return;
+    uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
+    for (struct queue_node *node; (node = queue_first(word));) {
+        word = queue_remove(word, node);
+        if (signals(node, hold))
+            queue_string(&released, node);
+    }
+    queue_unlock(q, word);
+    queue_wake_all(released.first);
+    sched_release_run(hold);
 }
 
 /* ---- with a deadline ---- */

@@ -236,7 +236,7 @@ static bool release_to_sleeper(queue_word *q)
     return handed;
 }
 
-bool mutex_release(weft_mutex *m)
+bool mutex_release_slow(weft_mutex *m)
 {
     queue_word *q = mutex_word(m);
     for (;;) {
@@ -253,7 +253,7 @@ bool mutex_release(weft_mutex *m)
 void weft_mutex_unlock_slow(weft_mutex *m)
 {
     lock_check_gives(m, LOCK_SITE);
-    if (!mutex_release(m))
+    if (!mutex_release_slow(m))
         sched_go_on_for_now();
     else if (sched_on_goroutine())
         weft_yield(); /* to the new owner, for whom others wait, too */
