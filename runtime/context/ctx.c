@@ -48,8 +48,8 @@ weft_ctx *weft_ctx_with_cancel(weft_ctx *parent)
     return &c->ctx;
 }
 
-/* The run is held. 0 or -errno. */
-static int with_deadline(weft_ctx *parent, int64_t deadline, struct canceller **out)
+/* past: the deadline is. The run is held. 0 or -errno. */
+static int with_deadline(weft_ctx *parent, int64_t deadline, bool past, struct canceller **out)
 {
     struct canceller *c = *out = ctx_canceller_new(parent);
     uint64_t word;
@@ -60,7 +60,7 @@ static int with_deadline(weft_ctx *parent, int64_t deadline, struct canceller **
         c->deadline = deadline;
     if (matters && (!parent->ends || !ctx_has_ended(parent->ends, &word))) {
         int rc = 0;
-        if (deadline <= os_now())
+        if (past)
             ctx_end(c, CTX_TIMEOUT, NULL);
         else
             rc = ctx_arm(c, deadline);
@@ -73,11 +73,12 @@ static int with_deadline(weft_ctx *parent, int64_t deadline, struct canceller **
     return 0;
 }
 
-weft_ctx *weft_ctx_with_deadline(weft_ctx *parent, int64_t deadline)
+static weft_ctx *in_run(weft_ctx *parent, int64_t deadline, bool past)
 {
     struct canceller *c = NULL;
     enum run_hold hold = sched_hold_run();
-    int rc = hold == RUN_GONE ? -ESRCH : with_deadline(ctx_or_background(parent), deadline, &c);
+    int rc =
+        hold == RUN_GONE ? -ESRCH : with_deadline(ctx_or_background(parent), deadline, past, &c);
     sched_release_run(hold);
     if (rc) {
         errno = -rc;
@@ -86,9 +87,14 @@ weft_ctx *weft_ctx_with_deadline(weft_ctx *parent, int64_t deadline)
     return &c->ctx;
 }
 
+weft_ctx *weft_ctx_with_deadline(weft_ctx *parent, int64_t deadline)
+{
+    return in_run(parent, deadline, deadline <= os_now());
+}
+
 weft_ctx *weft_ctx_with_timeout(weft_ctx *parent, int64_t ns)
 {
-    return weft_ctx_with_deadline(parent, time_after(ns));
+    return in_run(parent, time_after(ns), ns <= 0);
 }
 
 void weft_ctx_cancel(weft_ctx *ctx)

@@ -342,11 +342,9 @@ struct canceller *ctx_canceller_new(struct weft_ctx *parent)
 
 /* What is in the ring of one that nobody has any more are hooks of goroutines that a run's end left behind when they
  * had what they waited for. */
-static void sweep_ring(struct canceller *c)
+static void forget_hooks(struct ctx_node *node)
 {
-    uint64_t word = look(&c->node);
-    struct ctx_node *first = word & CTX_ENDED ? NULL : ctx_word_node(word), *next;
-    for (struct ctx_node *node = before(first, NULL); node; node = next) {
+    for (struct ctx_node *next; node; node = next) {
         next = next_of(node);
         ctx_hook_forget(node);
     }
@@ -359,8 +357,11 @@ static struct weft_ctx *dispose(struct canceller *c)
         atomic_swap_acq_rel(&c->node.timed, TIMED_ORPHANED) == TIMED_ARMED)
         return NULL;
     struct weft_ctx *parent = c->ctx.parent;
-    sweep_ring(c);
-    chan_fini_inside(&c->done);
+    uint64_t word = look(&c->node);
+    if (unlikely(!(word & CTX_ENDED)))
+        forget_hooks(before(ctx_word_node(word), NULL));
+    if (word & CTX_ASKED)
+        chan_fini_inside(&c->done);
     weft_error_unref(c->cause);
     struct slab_cache *cache = sched_cache(SCHED_CACHE_CONTEXTS);
     if (likely(cache))
