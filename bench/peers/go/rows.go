@@ -60,6 +60,9 @@ var rows = []row{
 	{name: "timer_create_stop", body: timerCreateStop, warmup: 10000},
 	{name: "timers_1m", body: timers, warmup: 100, iterations: pick(1000000, 2000)},
 	{name: "ticker_jitter", body: tickerJitter, warmup: 5, iterations: pick(200, 5)},
+	{name: "ctx_cancel_1000", body: ctxCancel1000, warmup: 10},
+	{name: "ctx_timeout_cancel", body: ctxTimeoutCancel, warmup: 10000},
+	{name: "ctx_value_10", body: ctxValue10, warmup: 100000},
 }
 
 // A yielder has its count on a cache line of its own.
