@@ -6,7 +6,7 @@
 #include <unwind.h>
 
 struct walk {
-    const struct os_fault *fault;
+    const struct os_fault *fault; /* NULL: there is none */
     bool arrived; /* at the frame that faulted: before it come the handler's own */
     os_frame_fn fn;
     void *arg;
@@ -17,7 +17,7 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *frame, void *arg)
     struct walk *w = arg;
     int stands_here = 0;
     uintptr_t pc = _Unwind_GetIPInfo(frame, &stands_here);
-    if (pc == w->fault->pc)
+    if (w->fault && pc == w->fault->pc)
         w->arrived = true;
     if (!w->arrived)
         return _URC_NO_REASON;
@@ -30,4 +30,10 @@ void os_unwind_fault(const struct os_fault *fault, os_frame_fn fn, void *arg)
     _Unwind_Backtrace(step, &w);
     if (!w.arrived)
         fn(fault->pc, false, arg);
+}
+
+__attribute__((noinline)) void os_unwind_here(os_frame_fn fn, void *arg)
+{
+    struct walk w = {.arrived = true, .fn = fn, .arg = arg};
+    _Unwind_Backtrace(step, &w);
 }

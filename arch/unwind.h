@@ -12,6 +12,9 @@
  * is in returns to (called true): the call itself is at pc - 1 then. False: enough. */
 typedef bool (*os_frame_fn)(uintptr_t pc, bool called, void *arg);
 
+/* The frames of os_unwind_here itself, of its caller, and so on. */
+void os_unwind_here(os_frame_fn fn, void *arg);
+
 /* In the handler of a fault, the frames that it interrupted. At least one: where it faulted. Takes no
  * lock unless the program registers frames of code that it generates; may fault where a stack or unwind
  * tables are broken. */

@@ -5,8 +5,11 @@
 
 #include <weft/base.h>
 #include <weft/chan.h>
+#include <weft/ctx.h>
 #include <weft/defer.h>
+#include <weft/error.h>
 #include <weft/go.h>
+#include <weft/group.h>
 #include <weft/local.h>
 #include <weft/pool.h>
 #include <weft/rate.h>

@@ -61,7 +61,10 @@ struct weft_chan {
     _Atomic(uint32_t) fresh; /* numbers for aux */
     _Atomic(uint32_t) refs;
 
-    struct nodes *nodes; /* FORM_NODE */
+    union {
+        struct nodes *nodes;                 /* FORM_NODE */
+        void (*unowned)(struct weft_chan *); /* FORM_SYNC: it lies in another object; else NULL */
+    };
 };
 
 /* What an operation that doesn't wait comes to. */
@@ -128,6 +131,12 @@ bool chan_enter(struct weft_chan *ch, uint32_t tail);
 
 /* Drop a reference. (chan.c) */
 void chan_drop(struct weft_chan *ch);
+
+/* For a channel without elements that lies in an object of a room above, and only tells by closing. With one reference;
+ * when the last is gone, however it was dropped, unowned(ch) is called, and the memory stays that room's. (chan.c) */
+void chan_init_inside(struct weft_chan *ch, void (*unowned)(struct weft_chan *ch));
+void chan_close_inside(struct weft_chan *ch); /* several may: then it is closed when each returns */
+void chan_fini_inside(struct weft_chan *ch);  /* fatal if somebody waits */
 
 _Noreturn void chan_block_for_ever(enum wait_reason reason);
 

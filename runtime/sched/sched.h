@@ -91,6 +91,8 @@ enum sched_cache {
     SCHED_CACHE_TIMERS,
     SCHED_CACHE_TIMED,
     SCHED_CACHE_FUNCS,
+    SCHED_CACHE_CONTEXTS,
+    SCHED_CACHE_CONTEXT_LEAVES,
     SCHED_CACHES
 };
 void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
