@@ -48,6 +48,11 @@ static weft_limiter *limiter_new(size_t parts_n)
     return l;
 }
 
+static double at_least_0(double limit)
+{
+    return limit > 0 ? limit : 0;
+}
+
 weft_limiter *weft_limiter_new(double events_per_second, int burst)
 {
     if (isnan(events_per_second) || burst < 0) {
@@ -56,7 +61,7 @@ weft_limiter *weft_limiter_new(double events_per_second, int burst)
     }
     weft_limiter *l = limiter_new(0);
     if (l)
-        bucket_init(&l->bucket, fmax(events_per_second, 0), burst, os_now());
+        bucket_init(&l->bucket, at_least_0(events_per_second), burst, os_now());
     return l;
 }
 
@@ -112,8 +117,8 @@ static struct bucket_state limiter_look(weft_limiter *l)
     struct bucket_state least = bucket_look(&part(l, 0)->bucket, now);
     for (size_t i = 1; i < l->parts_n; i++) {
         struct bucket_state s = bucket_look(&part(l, i)->bucket, now);
-        least.limit = fmin(least.limit, s.limit);
-        least.tokens = fmin(least.tokens, s.tokens);
+        least.limit = s.limit < least.limit ? s.limit : least.limit;
+        least.tokens = s.tokens < least.tokens ? s.tokens : least.tokens;
         least.burst = s.burst < least.burst ? s.burst : least.burst;
     }
     return least;
@@ -141,7 +146,7 @@ int weft_limiter_set_limit(weft_limiter *l, double events_per_second)
     weft_mutex_lock(&l->setting);
     int64_t now = os_now();
     int burst = bucket_look(&l->bucket, now).burst;
-    bucket_set(&l->bucket, fmax(events_per_second, 0), burst, now);
+    bucket_set(&l->bucket, at_least_0(events_per_second), burst, now);
     weft_mutex_unlock(&l->setting);
     return 0;
 }
