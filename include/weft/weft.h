@@ -12,6 +12,7 @@
 #include <weft/group.h>
 #include <weft/local.h>
 #include <weft/pool.h>
+#include <weft/rate.h>
 #include <weft/select.h>
 #include <weft/sync.h>
 #include <weft/time.h>

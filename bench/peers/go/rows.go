@@ -56,6 +56,7 @@ var rows = []row{
 	{name: "sleep_1us", body: sleepFor(time.Microsecond), warmup: 5, iterations: pick(2000, 5)},
 	{name: "sleep_50us", body: sleepFor(50 * time.Microsecond), warmup: 5, iterations: pick(1000, 5)},
 	{name: "sleep_1ms", body: sleepFor(time.Millisecond), warmup: 5, iterations: pick(200, 5)},
+	{name: "limiter_allow", body: limiterAllow, warmup: 100000},
 	{name: "timer_create_stop", body: timerCreateStop, warmup: 10000},
 	{name: "timers_1m", body: timers, warmup: 100, iterations: pick(1000000, 2000)},
 	{name: "ticker_jitter", body: tickerJitter, warmup: 5, iterations: pick(200, 5)},
