@@ -8,6 +8,7 @@
 #include <weft/ctx.h>
 #include <weft/defer.h>
 #include <weft/error.h>
+#include <weft/flow.h>
 #include <weft/go.h>
 #include <weft/group.h>
 #include <weft/local.h>

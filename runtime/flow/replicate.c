@@ -3,6 +3,7 @@
  * for the memory that they write their answers into. */
 #include <errno.h>
 #include <string.h>
+#include <weft/defer.h>
 #include <weft/flow.h>
 #include <weft/go.h>
 #include <weft/sync.h>
@@ -93,8 +94,9 @@ int weft_replicate(weft_ctx *ctx, size_t n,
     size_t winner = atomic_load_acquire(&all.winner);
     if (!rc && winner && out && out_size)
         memcpy(out, all.answers + (winner - 1) * all.stride, out_size);
+    uint64_t first_end = atomic_load_acquire(&all.first_end);
     if (!rc && !winner)
-        rc = (int)(uint32_t)atomic_load_acquire(&all.first_end);
+        rc = first_end ? (int)(uint32_t)first_end : -ECANCELED; /* all left by weft_goexit */
     weft_ctx_unref(all.ctx);
     alloc_free(all.answers);
     return rc;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * steward.c - a goroutine that looks after another and replaces it when it shows no sign of life. */
+#include <weft/defer.h>
+#include <weft/go.h>
 #include <weft/time.h>
 
 #include "runtime/flow/flow.h"
