@@ -174,10 +174,6 @@ func sumUp(c *call, in <-chan int64, wanted int64) {
 	}
 }
 
-func sumBelow(n int) int64 {
-	return int64(n) * int64(n-1) / 2
-}
-
 func pipeline(stages int) func(*call) {
 	return func(c *call) {
 		done := make(chan struct{})
@@ -187,7 +183,7 @@ func pipeline(stages int) func(*call) {
 		for i := 0; i < stages; i++ {
 			in = addOne(done, in)
 		}
-		sumUp(c, in, sumBelow(c.iterations)+int64(c.iterations*stages))
+		sumUp(c, in, int64(sumBelow(c.iterations)+c.iterations*stages))
 		c.elapsed = time.Since(begin)
 	}
 }
@@ -203,7 +199,7 @@ func teeRow(c *call) {
 	}
 	c.elapsed = time.Since(begin)
 	c.procs.mark()
-	if sum != 2*sumBelow(c.iterations) {
+	if sum != int64(2*sumBelow(c.iterations)) {
 		c.fail("the sum is %d", sum)
 	}
 }
@@ -225,7 +221,7 @@ func bridgeRow(c *call) {
 			streams <- stream
 		}
 	}()
-	sumUp(c, bridgeOf(done, streams), sumBelow(c.iterations))
+	sumUp(c, bridgeOf(done, streams), int64(sumBelow(c.iterations)))
 	c.elapsed = time.Since(begin)
 }
 
@@ -238,7 +234,7 @@ func fanIn64(c *call) {
 	for i := 0; i < sources; i++ {
 		ins = append(ins, counter(done, i, c.iterations, sources))
 	}
-	sumUp(c, fanIn(done, ins...), sumBelow(c.iterations))
+	sumUp(c, fanIn(done, ins...), int64(sumBelow(c.iterations)))
 	c.elapsed = time.Since(begin)
 }
 
