@@ -72,6 +72,8 @@ void add_parked_rows(void);
 void add_sleep_rows(void);
 void add_timer_rows(void);
 void add_ctx_rows(void);
+void add_rate_rows(void);
+void add_flow_rows(void);
 void add_blocking_rows(void);
 void add_foreign_rows(void);
 void add_process_rows(void);

@@ -117,6 +117,14 @@ static inline uint64_t chan_met(uint64_t state)
     return ((state >> POSITION_SHIFT) + 1) << POSITION_SHIFT;
 }
 
+/* False: a receive would have to wait. True: it may not. */
+static inline bool chan_may_recv(struct weft_chan *ch)
+{
+    uint64_t state = atomic_load_acquire(&ch->state);
+    return (state & (CHAN_CLOSED | CHAN_SEND)) || (!(state & CHAN_RECV) && chan_aux(state)) ||
+           ch->form == FORM_TIMER;
+}
+
 static inline struct waitlist *chan_list(struct weft_chan *ch, uint64_t kind)
 {
     return kind == CHAN_SEND ? &ch->senders : &ch->receivers;

@@ -67,6 +67,7 @@ struct point {
 
 WEFT_CHAN_TYPE(ints, int);
 WEFT_CHAN_TYPE(points, point);
+WEFT_FLOW_TYPE(ints, int);
 
 void count_to_ten(void *arg)
 {
@@ -75,6 +76,12 @@ void count_to_ten(void *arg)
         ints_send(out, i);
     ints_close(out);
     ints_unref(out);
+}
+
+// Typed stages nest as they are.
+ints_rx first_of(weft_chan *done, ints in, size_t n)
+{
+    return ints_take(done, ints_or_done(done, in), n);
 }
 
 int sum_up(ints_rx in)
@@ -130,6 +137,17 @@ void locks()
     CHECK(weft_sem_try_acquire(&g.sem, 1));
     CHECK(!weft_sem_try_acquire(&g.sem, 1));
     weft_sem_release(&g.sem, 2);
+}
+
+void stages()
+{
+    ints c = ints_new(3);
+    for (int i = 1; i <= 3; i++)
+        ints_send(c, i);
+    ints_close(c);
+    ints_rx two = first_of(nullptr, c, 2);
+    CHECK(sum_up(two) == 3);
+    ints_unref(two);
 }
 
 void channels()
@@ -226,6 +244,7 @@ void begin(void *arg)
     weft_waitgroup_done(&wg);
     CHECK(weft_waitgroup_wait_until(&wg, WEFT_FOREVER) == 0);
 
+    stages();
     channels();
     locks();
     weft_sleep(WEFT_NANOSECOND);
