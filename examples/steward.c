@@ -119,10 +119,8 @@ static void look_after_sender(void)
 {
     struct sender sender = {.done = weft_chan_new(0, 0),
                             .streams = weft_chan_new(sizeof(weft_chan *), 0)};
-    weft_chan *numbers =
-        weft_bridge(sender.done, weft_chan_ref(sender.streams), sizeof(int));
-    weft_chan *heartbeat =
-        weft_steward(sender.done, WEFT_HOUR, 0, start_sender, &sender);
+    weft_chan *numbers = weft_bridge(sender.done, weft_chan_ref(sender.streams), sizeof(int));
+    weft_chan *heartbeat = weft_steward(sender.done, WEFT_HOUR, 0, start_sender, &sender);
     for (int i = 0, v; i < GOOD && weft_chan_recv(numbers, &v); i++)
         printf("Received: %d\n", v);
     printf("%d lives\n", sender.lives);

@@ -18,7 +18,8 @@ static void limiter_allow_body(struct call *call)
     mark_proc(call);
     double most = BURST + 1 + LIMIT * (double)call->elapsed_ns / 1e9;
     if (!limiter || allowed < 1 || (double)allowed > most) {
-        bench_fail(call->bench, "%lld were allowed, at most %.0f should be", (long long)allowed, most);
+        bench_fail(call->bench, "%lld were allowed, at most %.0f should be", (long long)allowed,
+                   most);
     }
     weft_limiter_unref(limiter);
 }

@@ -99,14 +99,17 @@ static void show_progress(struct job *job)
 /* A channel of files whose words have been counted; NULL and errno. */
 static weft_chan *start_pipeline(struct job *job)
 {
-    weft_chan *readers[READERS_MAX], *done = weft_ctx_done(job->crawl.ctx);
-    int error = weft_fan_out(done, walk(&job->crawl), readers, job->readers,
-                             sizeof(struct file *), count_words, &job->crawl);
-    if (error) {
+    weft_chan **readers = calloc(job->readers, sizeof(*readers)), *counted = NULL;
+    weft_chan *done = weft_ctx_done(job->crawl.ctx);
+    int error = !readers ? -ENOMEM
+                         : weft_fan_out(done, walk(&job->crawl), readers, job->readers,
+                                        sizeof(struct file *), count_words, &job->crawl);
+    if (!error)
+        counted = weft_fan_in(done, readers, job->readers);
+    free(readers);
+    if (error)
         errno = -error;
-        return NULL;
-    }
-    return weft_fan_in(done, readers, job->readers);
+    return counted;
 }
 
 static void add_up(struct job *job, struct file *file)
@@ -162,7 +165,8 @@ static int parse_count(const char *text)
     char *end;
     errno = 0;
     long n = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && !*end && !errno && n > 0 && n <= READERS_MAX ? (int)n : 0;
+    return *text >= '0' && *text <= '9' && !*end && !errno && n > 0 && n <= READERS_MAX ? (int)n
+                                                                                        : 0;
 }
 
 /* SIGINT as a channel, NULL where it is ignored, as in the background of a shell, or can't be had. */
@@ -191,7 +195,8 @@ static int parse(int argc, char **argv, struct job *job, int *status)
         if (option == 'j')
             job->readers = (size_t)parse_count(optarg);
         if (job->readers == 0)
-            fprintf(stderr, "crawl: -j wants a number from 1 to %d, not '%s'\n", READERS_MAX, optarg);
+            fprintf(stderr, "crawl: -j wants a number from 1 to %d, not '%s'\n", READERS_MAX,
+                    optarg);
         if (option == '?' || job->readers == 0) {
             fputs(usage, stderr);
             return 0;

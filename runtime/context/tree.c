@@ -64,7 +64,8 @@ static struct ctx_node *next_of(struct ctx_node *node)
 static uint64_t look(struct ctx_node *node)
 {
     uint64_t word;
-    for (unsigned looks = 0; unlikely((word = atomic_load_acquire(&node->word)) & CTX_BUSY); looks++) {
+    for (unsigned looks = 0; unlikely((word = atomic_load_acquire(&node->word)) & CTX_BUSY);
+         looks++) {
         if (looks < LOOKS)
             arch_relax();
         else
@@ -353,8 +354,7 @@ static void forget_hooks(struct ctx_node *node)
 /* In no list any more, without references: it goes when its timer lets it. What has lost a reference thereby. */
 static struct weft_ctx *dispose(struct canceller *c)
 {
-    if (!stop_timer(c) &&
-        atomic_swap_acq_rel(&c->node.timed, TIMED_ORPHANED) == TIMED_ARMED)
+    if (!stop_timer(c) && atomic_swap_acq_rel(&c->node.timed, TIMED_ORPHANED) == TIMED_ARMED)
         return NULL;
     struct weft_ctx *parent = c->ctx.parent;
     uint64_t word = look(&c->node);

@@ -78,8 +78,7 @@ int weft_replicate(weft_ctx *ctx, size_t n,
                    int (*handler)(weft_ctx *ctx, size_t replica, void *out, void *arg), void *out,
                    size_t out_size, void *arg)
 {
-    struct replicas all = {
-        .handler = handler, .arg = arg, .stride = (out_size + 15) & ~(size_t)15};
+    struct replicas all = {.handler = handler, .arg = arg, .stride = (out_size + 15) & ~(size_t)15};
     size_t bytes;
     if (n == 0 || !handler)
         return -EINVAL;

@@ -104,12 +104,8 @@ static void run_filter(struct flow_stage *s)
 weft_chan *weft_filter(weft_chan *done, weft_chan *in, bool (*keep)(const void *in, void *arg),
                        void *arg)
 {
-    struct flow_stage plan = {.name = "filter",
-                              .run = run_filter,
-                              .done = done,
-                              .in = in,
-                              .fn.keep = keep,
-                              .arg = arg};
+    struct flow_stage plan = {
+        .name = "filter", .run = run_filter, .done = done, .in = in, .fn.keep = keep, .arg = arg};
     return keep ? start_like(&plan, 0) : flow_refuse(&plan, EINVAL);
 }
 

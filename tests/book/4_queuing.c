@@ -113,7 +113,7 @@ static void queue(void *arg)
         return;
     }
     printf("%s\n", batches_are_faster(fileno(file)) ? "the batched writer is faster"
-                                                     : "batches are no help");
+                                                    : "batches are no help");
     off_t size = lseek(fileno(file), 0, SEEK_END);
     printf("%s\n", size > 0 && size % WRITES == 0 ? "nothing is lost" : "bytes are lost");
     fclose(file);

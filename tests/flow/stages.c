@@ -132,8 +132,7 @@ IN_RUN(fan_out_shares_the_work)
     enum { WORKERS = 5, ITEMS = 500 };
     int64_t sum, wanted = 0;
     weft_chan *done = new_done(), *outs[WORKERS];
-    CHECK_EQ(
-        weft_fan_out(done, numbers(ITEMS, true), outs, WORKERS, sizeof(int), square, NULL), 0);
+    CHECK_EQ(weft_fan_out(done, numbers(ITEMS, true), outs, WORKERS, sizeof(int), square, NULL), 0);
     CHECK_EQ(drain(weft_fan_in(done, outs, WORKERS), &sum), ITEMS);
     for (int64_t i = 0; i < ITEMS; i++)
         wanted += i * i;
@@ -185,8 +184,8 @@ static weft_chan *network(weft_chan *done, weft_chan *source)
     CHECK_EQ(weft_fan_out(done, keep(a), outs, 2, sizeof(int), square, NULL), 0);
     keep(outs[0]), keep(outs[1]);
     weft_chan *evens = keep(weft_filter(done, keep(b), is_even, NULL));
-    return keep(weft_take(
-        done, weft_fan_in(done, (weft_chan *[]){outs[0], outs[1], evens}, 3), 1000));
+    return keep(
+        weft_take(done, weft_fan_in(done, (weft_chan *[]){outs[0], outs[1], evens}, 3), 1000));
 }
 
 /* Goal: wherever everybody is when done closes, all end and let go. Method: done closes before, after the kth element, and when all
