@@ -210,3 +210,61 @@ TEST(reply_channels_are_freed_at_once)
     rounds = test_scale(20000) + 20;
     CHECK_EQ(test_run(reply_channels, NULL), 0);
 }
+
+/* ---- the same waiter, as a select's and as a receive's ---- */
+
+static weft_chan *buffered;
+static atomic_long got, won;
+
+static void receives_and_selects(void *arg)
+{
+    int x;
+    (void)arg;
+    while (weft_chan_recv(buffered, &x)) {
+        atomic_fetch_add(&got, x);
+        if (WEFT_SELECT(WEFT_RECV(a, &x), WEFT_RECV(b, &x)) < 2)
+            atomic_fetch_add(&won, x);
+    }
+}
+
+static void sends_to(void *arg)
+{
+    int x = 1;
+    for (int i = 0; i < rounds; i++)
+        weft_chan_send(arg, &x);
+    weft_waitgroup_done(&done);
+}
+
+static void back_in_the_same_state(void *arg)
+{
+    weft_waitgroup receiver = {0};
+    (void)arg;
+    atomic_store(&got, 0);
+    atomic_store(&won, 0);
+    a = weft_chan_new(sizeof(int), 0);
+    b = weft_chan_new(sizeof(int), 0);
+    buffered = weft_chan_new(sizeof(int), 1);
+    weft_waitgroup_add(&done, 4);
+    CHECK_EQ(weft_go(sends_to, a), 0);
+    CHECK_EQ(weft_go(sends_to, b), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(weft_go(sends_to, buffered), 0);
+    CHECK_EQ(weft_waitgroup_go(&receiver, receives_and_selects, NULL), 0);
+    weft_waitgroup_wait(&done);
+    weft_chan_close(buffered);
+    weft_waitgroup_wait(&receiver);
+    CHECK_EQ(atomic_load(&won), 2L * rounds);
+    CHECK_EQ(atomic_load(&got), 2L * rounds);
+    weft_chan_unref(a);
+    weft_chan_unref(b);
+    weft_chan_unref(buffered);
+}
+
+TEST(a_receive_waits_where_a_select_has_waited_elsewhere)
+{
+    /* Goal: no wake-up is lost though the state of a buffered channel comes back: it names a waiter who has waited as a
+     * select meanwhile. (A sender who had read his word in between took him out and didn't serve him.) Method: one
+     * goroutine waits in a buffered channel and selects in turn, with two senders to each; the test build delays them. */
+    rounds = test_scale(20000) + 20;
+    CHECK_EQ(test_run(back_in_the_same_state, NULL), 0);
+}
