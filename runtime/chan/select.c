@@ -192,7 +192,7 @@ static bool wait_for_one(struct select *s, struct selected *out)
     if (unlikely(s->some_after) && s->after_case == NO_CASE)
         set_deadline(s);
     if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
-        chan_block_for_ever(s->n ? WAIT_SELECT : WAIT_SELECT_NONE);
+        chan_block_for_ever(WAIT_SELECT);
     struct sched_m *m = sched_m_unasked();
     return m && own_will_do(s) ? select_wait_own(s, out, m) : select_wait(s, out);
 }
@@ -220,6 +220,13 @@ static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *tex
     weft_panic("%s", text);
 }
 
+static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t n)
+{
+    if (n == 0)
+        chan_block_for_ever(WAIT_SELECT_NONE);
+    panic_with("select: too many cases");
+}
+
 int weft_select(weft_case *cases, size_t n)
 {
     struct select s = {.cases = cases,
@@ -230,8 +237,8 @@ int weft_select(weft_case *cases, size_t n)
                        .reason = WAIT_SELECT};
     struct selected chosen;
     sched_checkpoint();
-    if (unlikely(n > CASES_MAX))
-        panic_with("select: too many cases");
+    if (unlikely(n - 1 >= CASES_MAX))
+        odd_number_of_cases(n);
     run(&s, &chosen);
     if (chosen.index == NO_CASE)
         return s.after_case;
