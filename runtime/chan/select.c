@@ -19,6 +19,7 @@
 #include "arch/os.h"
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/word.h"
 #include "runtime/time/time.h"
 
 #define CASES_MAX 65536
@@ -130,6 +131,7 @@ static inline bool none_has_moved(const struct select *s)
     return likely(!s->some_timer) || !some_timer_has_moved(s);
 }
 
+/* Who waits is met, and a word taken out of a buffer, in the short way; the rest takes the long one. */
 static enum chan_result try_case(weft_case *c)
 {
     struct weft_chan *ch = c->chan;
@@ -143,6 +145,8 @@ static enum chan_result try_case(weft_case *c)
                 : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
             return CHAN_DONE;
     }
+    if (ch->form == FORM_WORD && c->op == WEFT_OP_RECV && recv_word(ch, c->elem))
+        return CHAN_DONE;
     return select_try(c, NULL, &state);
 }
 
@@ -172,15 +176,25 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
+/* Whether it may wait with its goroutine's own waiter. */
+static inline bool own_will_do(const struct select *s)
+{
+    if (s->waited || s->not_own || s->n > OWN_CASES_MAX)
+        return false;
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
+        if (select_has_channel(c) && c->chan->form != FORM_SYNC)
+            return false;
+    return true;
+}
+
 static bool wait_for_one(struct select *s, struct selected *out)
 {
     if (unlikely(s->some_after) && s->after_case == NO_CASE)
         set_deadline(s);
     if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
-        chan_block_for_ever(s->n ? WAIT_SELECT : WAIT_SELECT_NONE);
+        chan_block_for_ever(WAIT_SELECT);
     struct sched_m *m = sched_m_unasked();
-    bool own = m && s->n <= OWN_CASES_MAX && !s->waited && !s->some_timer && !s->not_own;
-    return likely(own) ? select_wait_own(s, out, m) : select_wait(s, out);
+    return m && own_will_do(s) ? select_wait_own(s, out, m) : select_wait(s, out);
 }
 
 static inline __attribute__((always_inline)) void run(struct select *s, struct selected *out)
@@ -206,6 +220,13 @@ static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *tex
     weft_panic("%s", text);
 }
 
+static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t n)
+{
+    if (n == 0)
+        chan_block_for_ever(WAIT_SELECT_NONE);
+    panic_with("select: too many cases");
+}
+
 int weft_select(weft_case *cases, size_t n)
 {
     struct select s = {.cases = cases,
@@ -216,8 +237,8 @@ int weft_select(weft_case *cases, size_t n)
                        .reason = WAIT_SELECT};
     struct selected chosen;
     sched_checkpoint();
-    if (unlikely(n > CASES_MAX))
-        panic_with("select: too many cases");
+    if (unlikely(n - 1 >= CASES_MAX))
+        odd_number_of_cases(n);
     run(&s, &chosen);
     if (chosen.index == NO_CASE)
         return s.after_case;

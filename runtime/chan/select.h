@@ -54,7 +54,7 @@ SANITIZE_OWNER_DATA_END
 /* Register all cases and wait for one. False: try anew from the beginning. (select_wait.c) */
 bool select_wait(struct select *s, struct selected *out);
 
-/* The same on a goroutine, m from sched_m_unasked(), where nobody waits in any of the channels. (select_own.c) */
+/* The same on a goroutine, m from sched_m_unasked(), in unbuffered channels where nobody waits. (select_own.c) */
 bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m);
 
 /* Both come to this when they have been woken. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * select_own.c - a select of a few cases that waits with its goroutine's own waiter: no records.
+ * select_own.c - a select of a few unbuffered channels that waits with its goroutine's own waiter: no records.
  *
  *   plain --its word opened--> OPEN --claimed by a partner, a close, the deadline, itself--> ENDED --withdrawn--> plain
  *
@@ -10,8 +10,9 @@
  * words need be won at once.
  *
  * A state names the waiter and not the wait. Who takes it reads the waiter's word between his reading of the state and
- * his CAS of it: states never come back, so if the CAS succeeds the registration was there all the time, and what he has
- * read is the word of that very wait. That is plain when the goroutine waits for this channel alone, and has been taken by
+ * his CAS of it: the state of an unbuffered channel never comes back, so if the CAS succeeds the registration was there all the
+ * time, and what he has read is the word of that very wait. (That of a buffered one does: its position stays when
+ * nothing but waiters come and go. There an own waiter always waits for that channel alone, and nobody looks at its word.) It is plain when the goroutine waits for this channel alone, and has been taken by
  * that CAS; OPEN, and is to be claimed from just this value; or ENDED. It stays ENDED as long as a channel may still name
  * the waiter: the owner withdraws, and only then makes it plain. Who has taken it out by then, and hasn't claimed it, will
  * fail, as the value never comes back.

@@ -89,7 +89,7 @@ bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, u
     t->w = NULL;
     if (unlikely(w->g && t->hold == RUN_GONE))
         return false;
-    if (!(read & CLAIM_FLAGS)) {
+    if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
         t->w = w;
         t->own_elem = w->elem;
     } else if (own_select_claim(w, read)) {
