@@ -191,6 +191,7 @@ struct m {
 
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */
+    bool to_watch; /* woken to sleep towards a timer, not for work */
     struct p *waker;
     uint32_t spin_score; /* of 256: how often spinning paid lately */
     uint32_t spins_skipped;
@@ -501,6 +502,8 @@ void sysmon_reset(void);
 void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
 void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
+/* Whether it looks by itself before that time, and sees to it that somebody watches the timers. */
+bool sysmon_looks_before(int64_t time);
 
 /* fatal.c */
 bool sched_is_dying(void); /* some thread is reporting the end of the process */
