@@ -163,12 +163,17 @@ static void limited(void *arg)
     weft_waitgroup_done(&hold);
     TEST_UNTIL(atomic_load(&started));
     CHECK_EQ(weft_group_wait(g), 0);
-    weft_group_set_limit(g, 0);
-    CHECK(!weft_group_try_go(g, quick, NULL));
     weft_group_set_limit(g, -1);
     for (int i = 0; i < 100; i++)
         CHECK(weft_group_try_go(g, quick, NULL));
     weft_group_free(g);
+    g = group(NULL);
+    weft_group_set_limit(g, 0);
+    CHECK(!weft_group_try_go(g, quick, NULL));
+    atomic_store(&started, false);
+    REQUIRE(weft_go(one_more, g) == 0);
+    test_until_parked(1);
+    CHECK(!atomic_load(&started)); /* nor ever */
 }
 
 TEST(limit_makes_go_wait)
@@ -176,19 +181,6 @@ TEST(limit_makes_go_wait)
     /* Goal: go waits and try_go refuses while as many are active as the limit says; 0 refuses all, negative is no limit
      * (EG-03). */
     CHECK_EQ(test_run(limited, NULL), 0);
-}
-
-static void stuck(void *arg)
-{
-    (void)arg;
-    weft_group *g = group(NULL);
-    weft_group_set_limit(g, 0);
-    weft_group_go(g, quick, NULL);
-}
-
-CHILD(limit_0)
-{
-    test_run(stuck, NULL);
 }
 
 static void change_limit(void *arg)
@@ -229,7 +221,7 @@ CHILD(panic_in_task)
 TEST(deaths)
 {
     /* Goal: changing the limit while tasks are active panics with Go's text (EG-04); a panic in a task ends the process and is
-     * not what wait gives (EG-05); with limit 0 go waits for ever. */
+     * not what wait gives (EG-05). */
     static struct test_result r;
     test_spawn("limit_while_active", &r);
     CHECK_EXITED(&r, 2);
@@ -238,9 +230,6 @@ TEST(deaths)
     test_spawn("panic_in_task", &r);
     CHECK_EXITED(&r, 2);
     CHECK_STR_HAS(r.err, "panic: in a task");
-    test_spawn("limit_0", &r);
-    CHECK_EXITED(&r, 2);
-    CHECK_STR_HAS(r.err, "all goroutines are asleep - deadlock!");
 }
 
 /* ---- leaving ---- */
