@@ -131,7 +131,7 @@ void ctx_hook_forget(struct ctx_node *node);
 /* A hook that tries to claim a waiter (sched.h): put below c, and taken away again. NULL: no memory. */
 struct weft_ctx_hook *ctx_hook_new(void);
 bool ctx_hook_claims(struct weft_ctx_hook *hook, struct canceller *c, struct waiter *w,
-                     uint64_t token); /* false: c has ended */
+                     uint64_t token);           /* false: c has ended */
 bool ctx_hook_stop(struct weft_ctx_hook *hook); /* frees it; false: it was visited */
 
 /* ---- error.c: errors that are always there ---- */

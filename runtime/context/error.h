@@ -21,9 +21,9 @@ struct weft_error {
     uint64_t goroutine;
     weft_error *inner;
     const char *message;
-    char *user_message;     /* NULL: none */
-    const char *trace_id;   /* in this one, or in the one it wraps */
-    _Atomic(char *) stack;  /* NULL: not asked for yet */
+    char *user_message;    /* NULL: none */
+    const char *trace_id;  /* in this one, or in the one it wraps */
+    _Atomic(char *) stack; /* NULL: not asked for yet */
     uintptr_t pcs[ERROR_FRAMES_MAX];
     char host[OS_HOST_BYTES];
     char own_trace[ERROR_TRACE_BYTES];

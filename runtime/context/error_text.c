@@ -81,13 +81,25 @@ static unsigned utf8_length(const unsigned char *s)
     unsigned char c = s[0], least = 0x80, most = 0xbf;
     if (c < 0x80)
         return 1;
-    unsigned n = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    unsigned n = c >= 0xc2 && c <= 0xdf   ? 2
+                 : (c & 0xf0) == 0xe0     ? 3
+                 : c >= 0xf0 && c <= 0xf4 ? 4
+                                          : 0;
     switch (c) {
-    case 0xe0: least = 0xa0; break;
-    case 0xed: most = 0x9f; break;
-    case 0xf0: least = 0x90; break;
-    case 0xf4: most = 0x8f; break;
-    default: break;
+    case 0xe0:
+        least = 0xa0;
+        break;
+    case 0xed:
+        most = 0x9f;
+        break;
+    case 0xf0:
+        least = 0x90;
+        break;
+    case 0xf4:
+        most = 0x8f;
+        break;
+    default:
+        break;
     }
     if (n == 0 || s[1] < least || s[1] > most)
         return 0;

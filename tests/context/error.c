@@ -93,7 +93,8 @@ TEST(wrapping_keeps_what_is_inside)
 TEST(trace_id_is_the_contexts)
 {
     /* Goal: weft_error_new_ctx takes the context's trace id, which the error keeps; without one it makes one. */
-    weft_ctx *ctx = weft_ctx_with_trace(NULL, "a trace id of whatever length you like, as long as a line");
+    weft_ctx *ctx =
+        weft_ctx_with_trace(NULL, "a trace id of whatever length you like, as long as a line");
     weft_error *e = weft_error_new_ctx(ctx, -EIO, "x");
     weft_error *outer = weft_error_wrap(e, -EIO, "y");
     weft_ctx_unref(ctx);

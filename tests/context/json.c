@@ -100,26 +100,30 @@ TEST(texts_are_escaped_and_mended)
     check_text("\"\\/\x7f", "\"\\/\x7f");
     check_text("", "");
     static const char *const good[] = {
-        "\xc2\x80",         "\xdf\xbf",         "\xe0\xa0\x80",     "\xed\x9f\xbf", "\xee\x80\x80",
-        "\xef\xbf\xbf",     "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xe2\x82\xac", "a\xc3\xa4z",
+        "\xc2\x80",     "\xdf\xbf",         "\xe0\xa0\x80",     "\xed\x9f\xbf", "\xee\x80\x80",
+        "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xe2\x82\xac", "a\xc3\xa4z",
     };
     for (size_t i = 0; i < TEST_COUNT_OF(good); i++)
         check_text(good[i], good[i]);
     static const char *const bad[][2] = {
         {"\x80", FFFD},
         {"a\xffz", "a" FFFD "z"},
-        {"\xc0\x80", FFFD FFFD},                 /* longer than needed */
+        {"\xc0\x80", FFFD FFFD}, /* longer than needed */
         {"\xc1\xbf", FFFD FFFD},
         {"\xe0\x9f\xbf", FFFD FFFD FFFD},
         {"\xf0\x8f\xbf\xbf", FFFD FFFD FFFD FFFD},
-        {"\xed\xa0\x80", FFFD FFFD FFFD},        /* a surrogate */
+        {"\xed\xa0\x80", FFFD FFFD FFFD},          /* a surrogate */
         {"\xf4\x90\x80\x80", FFFD FFFD FFFD FFFD}, /* beyond U+10FFFF */
         {"\xf5\x80\x80\x80", FFFD FFFD FFFD FFFD},
-        {"\xc3", FFFD},                          /* cut off */
+        {"\xc3", FFFD}, /* cut off */
         {"\xe2\x82", FFFD FFFD},
         {"\xf0\x90\x80", FFFD FFFD FFFD},
-        {"\xc3" "a", FFFD "a"},
-        {"\xe2\x82" "b", FFFD FFFD "b"},
+        {"\xc3"
+         "a",
+         FFFD "a"},
+        {"\xe2\x82"
+         "b",
+         FFFD FFFD "b"},
     };
     for (size_t i = 0; i < TEST_COUNT_OF(bad); i++)
         check_text(bad[i][0], bad[i][1]);

@@ -183,8 +183,9 @@ static void compete(void *arg)
     uint64_t random = (uint64_t)(uintptr_t)arg;
     for (int i = 0; i < test_scale(TURNS) + 1; i++) {
         int n = 1 + (int)(test_random(&random) & 1);
-        weft_ctx *ctx = weft_self() ? weft_ctx_with_timeout(root, (int64_t)(test_random(&random) % 20000))
-                                    : weft_ctx_with_cancel(root);
+        weft_ctx *ctx = weft_self()
+                            ? weft_ctx_with_timeout(root, (int64_t)(test_random(&random) % 20000))
+                            : weft_ctx_with_cancel(root);
         int rc = weft_sem_acquire_ctx(&sem, n, tree_need(ctx));
         if (rc == 0) {
             CHECK_LE(atomic_fetch_add(&inside, n) + n, 2);
