@@ -107,7 +107,8 @@ enum { TIMER_NONE, TIMER_ARMED, TIMER_OVER };
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fires,
                     void (*dropped)(void *arg), void *arg, uint64_t token)
 {
-    (void)out, (void)deadline, (void)dropped, (void)token;
+    (void)deadline, (void)dropped, (void)token;
+    out->generation = 1;
     timer_fires = fires;
     timer_arg = arg;
     atomic_store_release(&timer_state, TIMER_ARMED);
@@ -117,7 +118,7 @@ int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fi
 bool timer_cancel(const struct timer_ticket *ticket)
 {
     uint32_t armed = TIMER_ARMED;
-    (void)ticket->timer;
+    REQUIRE(ticket->generation == 1);
     return atomic_cas_acq_rel(&timer_state, &armed, TIMER_OVER);
 }
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ctx_births.c - a context ends while one puts a child below it and waits for that child's end, and another drops the last
- * reference of a child that is there. Both are freed, once, and the one that waits finds its channel closed.
+ * ctx_births.c - a context ends while one puts a child below it and waits for that child's end, which comes, and finds its
+ * channel closed.
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/context/tree.c | s/slab_put(&canceller_class, cache, c);/model_free(c);/
  * bug: a child is put below one that has ended | runtime/context/tree.c | s/^        if (\*word & CTX_ENDED)$/        if (false)/
- * bug: who is in a visitor's list is freed at once | runtime/context/tree.c | /^static struct weft_ctx .let_go/,/^}/s/return NULL;/;/
- * bug: a visitor forgets who is orphaned | runtime/context/tree.c | s/if (unlikely(word & CTX_ORPHANED))/if (false)/
- * bug: a visitor looks at who has been visited | runtime/context/tree.c | s/list = visit(canceller_of(node), end, list);/{ (void)visit(canceller_of(node), end, list); list = next_of(node); }/
  * bug: who asks for the channel too late finds it open | runtime/context/tree.c | /^bool ctx_has_ended/,/^}/s/chan_close_inside(&c->done);/;/
  * bug: the ring is taken in two steps | runtime/context/tree.c | s/while (!atomic_cas_acq_rel(&node->word, word, \*word | CTX_BUSY))/while (!bug_cas_in_two_steps(\&node->word, word, *word | CTX_BUSY))/ */
 #include "contexts.h"
 
-static struct canceller *parent, *child;
+static struct canceller *parent;
 
 static void *ends(void *arg)
 {
@@ -34,21 +31,12 @@ static void *gives_birth(void *arg)
     return arg;
 }
 
-static void *drops(void *arg)
-{
-    ctx_drop(&child->ctx);
-    return arg;
-}
-
 int main(void)
 {
     parent = ctx_canceller_new(&background);
-    child = ctx_canceller_new(&parent->ctx);
-    ctx_attach(child);
-    pthread_t a = go(ends, NULL), b = go(gives_birth, NULL), c = go(drops, NULL);
+    pthread_t a = go(ends, NULL), b = go(gives_birth, NULL);
     join(a);
     join(b);
-    join(c);
     REQUIRE(atomic_load_relaxed(&contexts) == 1);
     ctx_drop(&parent->ctx);
     REQUIRE(atomic_load_relaxed(&contexts) == 0);
