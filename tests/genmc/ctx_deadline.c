@@ -2,7 +2,6 @@
  * ctx_deadline.c - the timer of a child fires while its parent ends and its last reference is dropped: it is freed, once,
  * by the last of the three who has to do with it.
  *
- * options: -check-liveness -disable-spin-assume
  * edit: runtime/context/tree.c | s/slab_put(&canceller_class, cache, c);/model_free(c);/
  * bug: a timer that fires isn't waited for | runtime/context/tree.c | s/TIMED_ORPHANED) == TIMED_ARMED)/TIMED_ORPHANED) == 77)/
  * bug: a timer forgets who is orphaned | runtime/context/tree.c | s/if (atomic_swap_acq_rel(&c->node.timed, TIMED_NOT) == TIMED_ORPHANED)/if (atomic_swap_acq_rel(\&c->node.timed, TIMED_NOT) > TIMED_ORPHANED)/

@@ -2,7 +2,6 @@
  * ctx_drops.c - a context ends while the last reference of one of its children is dropped and another child is cancelled.
  * Each is freed, once, and nobody looks at it afterwards.
  *
- * options: -check-liveness -disable-spin-assume
  * edit: runtime/context/tree.c | s/slab_put(&canceller_class, cache, c);/model_free(c);/
  * bug: who is in a visitor's list is freed at once | runtime/context/tree.c | /^static struct weft_ctx .let_go/,/^}/s/return NULL;/;/
  * bug: a visitor forgets who is orphaned | runtime/context/tree.c | s/if (unlikely(word & CTX_ORPHANED))/if (false)/
