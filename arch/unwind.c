@@ -7,7 +7,7 @@
 
 struct walk {
     const struct os_fault *fault; /* NULL: there is none */
-    bool arrived; /* at the frame that faulted: before it come the handler's own */
+    bool arrived;                 /* at the frame that faulted: before it come the handler's own */
     os_frame_fn fn;
     void *arg;
 };

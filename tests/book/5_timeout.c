@@ -62,7 +62,8 @@ static void main_goroutine(void *arg)
     weft_waitgroup_wait(&stopped);
     weft_ctx_unref(ctx);
     printf("result: %s\n", result == -ECANCELED ? "canceled" : "?");
-    printf("%s\n", atomic_load(&steps) - at_cancel <= 1 ? "within one step of the cancel" : "later");
+    printf("%s\n",
+           atomic_load(&steps) - at_cancel <= 1 ? "within one step of the cancel" : "later");
 }
 
 int main(void)
