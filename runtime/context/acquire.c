@@ -6,34 +6,33 @@
 #include "runtime/context/context.h"
 #include "runtime/sync/sync.h"
 
-struct acquire {
-    struct sem_wait wait;
-    struct weft_ctx_hook *hook;
-};
-
 SANITIZE_OWNER_DATA_BEGIN
 
-static void unlink_dead(void *wait)
+/* The hook is what a run's end knows the wait by: it isn't in a stack. */
+static void unlink_dead(void *object)
 {
-    struct acquire *a = container_of(wait, struct acquire, wait);
-    sem_wait_unlink_dead(&a->wait);
-    ctx_hook_stop(a->hook);
+    struct weft_ctx_hook *hook = object;
+    sem_wait_unlink_dead(hook->waits_with);
+    ctx_hook_stop(hook);
 }
 
 /* False: the context has ended first. */
-static bool acquire_before_end(struct acquire *a, weft_sem *s, int64_t n, struct canceller *c)
+static bool acquire_before_end(weft_sem *s, int64_t n, struct canceller *c,
+                               struct weft_ctx_hook *hook)
 {
-    if (sem_wait_begin(&a->wait, s, n, unlink_dead))
+    struct sem_wait wait;
+    hook->waits_with = &wait;
+    if (sem_wait_begin(&wait, s, n, hook, unlink_dead))
         return true;
-    struct waiter *w = a->wait.node.w;
-    bool ended = !ctx_hook_claims(a->hook, c, w, a->wait.token) && waiter_claim(w, a->wait.token);
+    struct waiter *w = wait.node.w;
+    bool ended = !ctx_hook_claims(hook, c, w, wait.token) && waiter_claim(w, wait.token);
     if (likely(!ended)) {
         waiter_wait(w, WAIT_SEM);
         ended = w->result == CTX_RESULT_ENDED;
     }
     if (ended)
-        sem_wait_leave(&a->wait);
-    sem_wait_end(&a->wait);
+        sem_wait_leave(&wait);
+    sem_wait_end(&wait);
     return !ended;
 }
 
@@ -50,11 +49,11 @@ int weft_sem_acquire_ctx(weft_sem *s, int64_t n, struct weft_ctx *ctx)
         weft_sem_acquire(s, n);
         return 0;
     }
-    struct acquire a = {.hook = ctx_hook_new()};
-    if (!a.hook)
+    struct weft_ctx_hook *hook = ctx_hook_new();
+    if (!hook)
         return -ENOMEM;
-    bool acquired = acquire_before_end(&a, s, n, c);
-    ctx_hook_stop(a.hook);
+    bool acquired = acquire_before_end(s, n, c, hook);
+    ctx_hook_stop(hook);
     return acquired ? 0 : weft_ctx_err(ctx);
 }
 

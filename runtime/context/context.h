@@ -68,6 +68,7 @@ struct weft_ctx_hook {
     weft_fn fn;             /* NULL: the waiter's claim is tried instead */
     void *arg;              /* or the waiter */
     uint64_t token;
+    void *waits_with; /* the waiter's: acquire.c */
     _Alignas(CACHE_LINE) struct ctx_node node;
 };
 

@@ -60,17 +60,21 @@ static struct ctx_node *next_of(struct ctx_node *node)
 
 /* ---- the word ---- */
 
+static void give_way(unsigned *looks)
+{
+    if ((*looks)++ < LOOKS)
+        arch_relax();
+    else
+        os_yield();
+}
+
 /* What it is without CTX_BUSY. */
 static uint64_t look(struct ctx_node *node)
 {
+    unsigned looks = 0;
     uint64_t word;
-    for (unsigned looks = 0; unlikely((word = atomic_load_acquire(&node->word)) & CTX_BUSY);
-         looks++) {
-        if (looks < LOOKS)
-            arch_relax();
-        else
-            os_yield();
-    }
+    while (unlikely((word = atomic_load_acquire(&node->word)) & CTX_BUSY))
+        give_way(&looks);
     return word;
 }
 
@@ -337,6 +341,7 @@ struct canceller *ctx_canceller_new(struct weft_ctx *parent)
     atomic_store_relaxed(&c->node.next, NULL);
     atomic_store_relaxed(&c->node.word, 0);
     atomic_store_relaxed(&c->node.timed, TIMED_NOT);
+    c->node.is_hook = false;
     chan_init_inside(&c->done, unowned);
     return c;
 }

@@ -99,6 +99,10 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
 struct slab_cache *sched_cache(enum sched_cache which);
 
+/* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
+ * the run. */
+bool sched_outlives_run(const void *object);
+
 /* Which run is on, or the number of none: no two runs have the same. */
 uint64_t sched_run_number(void);
 

@@ -159,9 +159,10 @@ bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n)
 
 /* ---- an acquire that may be ended ---- */
 
-bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void (*unlink)(void *wait))
+bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
+                    void (*unlink)(void *object))
 {
-    struct waiter *w = queue_stand(&wait->node, wait, unlink);
+    struct waiter *w = queue_stand(&wait->node, object, unlink);
     wait->sem = s;
     wait->node.what = n;
     wait->token = waiter_arm(w);
@@ -178,7 +179,7 @@ bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void (*unlink
 
 void sem_wait_unlink_dead(struct sem_wait *wait)
 {
-    if (wait->node.what <= wait->sem->size_)
+    if (sched_outlives_run(wait->sem) && wait->node.what <= wait->sem->size_)
         sem_unlink_dead(wait->sem);
 }
 

@@ -25,9 +25,10 @@ struct sem_wait {
     uint64_t token;
 };
 
-/* n isn't negative; more than there will ever be are waited for outside the queue. unlink(wait): when a run's end leaves
- * it behind; calls sem_wait_unlink_dead. */
-bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void (*unlink)(void *wait));
+/* n isn't negative; more than there will ever be are waited for outside the queue. object and unlink are the waiter's;
+ * unlink calls sem_wait_unlink_dead. */
+bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
+                    void (*unlink)(void *object));
 void sem_wait_leave(struct sem_wait *wait);
 void sem_wait_end(struct sem_wait *wait);
 void sem_wait_unlink_dead(struct sem_wait *wait);

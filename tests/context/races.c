@@ -69,7 +69,8 @@ static void eight_cancel(void *foreign)
 {
     for (int round = 0; round < rounds(); round++) {
         struct stage s;
-        weft_ctx *root = tree_need(weft_ctx_with_cancel(NULL)), *children[CHILDREN], *below[CHILDREN];
+        weft_ctx *root = tree_need(weft_ctx_with_cancel(NULL)), *children[CHILDREN],
+                 *below[CHILDREN];
         for (int i = 0; i < CHILDREN; i++) {
             children[i] = tree_need(weft_ctx_with_cancel(root));
             below[i] = tree_need(weft_ctx_with_cancel(children[i]));

@@ -214,6 +214,30 @@ template <typename T> int start_typed(T x, std::atomic<int> *sum, weft_waitgroup
     return WEFT_GO(run_job, job, x, "a, b", sum, wg);
 }
 
+int task(weft_ctx *ctx, void *arg)
+{
+    return weft_ctx_value(ctx, arg) == arg ? -7 : 0;
+}
+
+void contexts()
+{
+    static char key;
+    weft_ctx *value = weft_ctx_with_value(nullptr, &key, &key);
+    weft_ctx *ctx = weft_ctx_with_timeout(value, WEFT_HOUR);
+    CHECK(WEFT_SELECT(WEFT_DONE(ctx), WEFT_DEFAULT) == 1);
+    weft_group *group = weft_group_new(ctx);
+    CHECK(weft_group_go(group, task, &key) == 0);
+    CHECK(weft_group_wait(group) == -7);
+    weft_group_free(group);
+    weft_ctx_cancel_cause(ctx, weft_error_new(-1, "%s", "because"));
+    CHECK(WEFT_SELECT(WEFT_DONE(ctx)) == 0);
+    CHECK(weft_error_is(weft_ctx_cause(ctx), -1));
+    weft_sem sem = WEFT_SEM_INIT(1);
+    CHECK(weft_sem_acquire_ctx(&sem, 1, ctx) < 0);
+    weft_ctx_unref(ctx);
+    weft_ctx_unref(value);
+}
+
 void begin(void *arg)
 {
     weft_waitgroup wg = {};
@@ -247,6 +271,7 @@ void begin(void *arg)
     stages();
     channels();
     locks();
+    contexts();
     weft_sleep(WEFT_NANOSECOND);
     weft_sleep_until(weft_now());
     weft_yield();
