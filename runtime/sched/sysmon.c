@@ -142,8 +142,10 @@ static int64_t next_duty(struct monitor *mon)
 static int64_t doze_until(struct monitor *mon)
 {
     int64_t duty = next_duty(mon), timer = timers_earliest(), now = os_now();
-    int64_t look = timer < now ? now + PERIOD_MIN_NS : timer + PERIOD_MIN_NS;
-    return timer == OS_FOREVER || look > duty ? duty : look;
+    if (timer == OS_FOREVER)
+        return duty;
+    int64_t look = (timer < now ? now : timer) + PERIOD_MIN_NS;
+    return look < duty ? look : duty;
 }
 
 bool sysmon_looks_before(int64_t time)
