@@ -51,6 +51,10 @@ void os_sleep_until(int64_t deadline);
 uint64_t os_random(void);
 void os_yield(void);
 int *os_errno_location(void);
+int64_t os_unix_ns(void); /* CLOCK_REALTIME: since 1970 UTC */
+int os_process_id(void);
+#define OS_HOST_BYTES 65
+void os_host_name(char name[OS_HOST_BYTES]); /* "": not known */
 
 /* Address space: zeroed, reserved lazily, no huge pages. NULL: no memory. */
 void *os_map(size_t bytes);

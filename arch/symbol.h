@@ -24,6 +24,15 @@ bool os_symbol_at(uintptr_t pc, struct os_symbol *out);
 /* Let go of that mapping: where the process lives on the file may be unloaded. */
 void os_symbol_forget(void);
 
+struct os_file {
+    int fd;
+    uintptr_t begin, end; /* where its code is in memory */
+    uintptr_t shift;      /* from there to the address as the file has it */
+};
+
+/* The file that pc is in, opened to be read: the caller's to close. Needs that mapping too. */
+bool os_symbol_file(uintptr_t pc, struct os_file *out);
+
 /* "function+0x1f (module+0x11ff)", without what is not known; false: nothing is. called: pc is where a call
  * returns to. */
 struct text;

@@ -118,20 +118,32 @@ static bool find_mapping(uintptr_t pc, struct mapping *m)
     return found && m->path[0] == '/';
 }
 
-/* The file behind a mapping, unless another has taken its name. */
-static void map_file(struct module *m)
+/* The file behind a mapping, unless another has taken its name; else -1. */
+static int open_file(const struct mapping *m, size_t *bytes)
 {
     struct stat is;
-    int fd = open(m->map.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    if (!fstat(fd, &is) && S_ISREG(is.st_mode) && is.st_ino == m->inode &&
+        is.st_size >= (off_t)sizeof(Elf64_Ehdr)) {
+        *bytes = (size_t)is.st_size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+static void map_file(struct module *m)
+{
+    size_t bytes;
+    int fd = open_file(&m->map, &bytes);
     if (fd < 0)
         return;
-    if (!fstat(fd, &is) && S_ISREG(is.st_mode) && is.st_ino == m->map.inode &&
-        is.st_size >= (off_t)sizeof(Elf64_Ehdr)) {
-        void *data = mmap(NULL, (size_t)is.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data != MAP_FAILED) {
-            m->data = data;
-            m->bytes = (size_t)is.st_size;
-        }
+    void *data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data != MAP_FAILED) {
+        m->data = data;
+        m->bytes = bytes;
     }
     close(fd);
 }
@@ -217,9 +229,11 @@ static void copy_name(struct os_symbol *out, const Elf64_Shdr *strings, uint64_t
 }
 
 /* The best table that the file has: all symbols, or those that are exported. */
-static void name_function(const Elf64_Ehdr *e, uintptr_t address, struct os_symbol *out)
+static void name_function(uintptr_t address, struct os_symbol *out)
 {
-    const Elf64_Shdr *sections = in_file(e->e_shoff, e->e_shnum, sizeof *sections), *table = NULL;
+    const Elf64_Ehdr *e = elf_header();
+    const Elf64_Shdr *sections = e ? in_file(e->e_shoff, e->e_shnum, sizeof *sections) : NULL;
+    const Elf64_Shdr *table = NULL;
     for (unsigned i = 0; sections && i < e->e_shnum; i++)
         if (sections[i].sh_type == SHT_SYMTAB || (sections[i].sh_type == SHT_DYNSYM && !table))
             table = &sections[i];
@@ -234,6 +248,15 @@ static void name_function(const Elf64_Ehdr *e, uintptr_t address, struct os_symb
     out->in_function = address - s->st_value;
 }
 
+static uintptr_t to_file(uintptr_t pc)
+{
+    const Elf64_Ehdr *e = elf_header();
+    uintptr_t address = pc - module.map.begin + module.map.offset;
+    if (e)
+        address_of(e, address, &address);
+    return address;
+}
+
 static bool symbol_at(uintptr_t pc, struct os_symbol *out)
 {
     out->function[0] = '\0';
@@ -243,10 +266,8 @@ static bool symbol_at(uintptr_t pc, struct os_symbol *out)
     size_t n = strnlen(slash + 1, sizeof out->module - 1);
     memcpy(out->module, slash + 1, n);
     out->module[n] = '\0';
-    out->in_module = pc - module.map.begin + module.map.offset;
-    const Elf64_Ehdr *e = elf_header();
-    if (e && address_of(e, out->in_module, &out->in_module))
-        name_function(e, out->in_module, out);
+    out->in_module = to_file(pc);
+    name_function(out->in_module, out);
     return true;
 }
 
@@ -256,6 +277,21 @@ bool os_symbol_at(uintptr_t pc, struct os_symbol *out)
     bool found = symbol_at(pc, out);
     give_turn();
     return found;
+}
+
+bool os_symbol_file(uintptr_t pc, struct os_file *out)
+{
+    size_t bytes;
+    out->fd = -1;
+    take_turn();
+    if (find_module(pc) && elf_header()) {
+        out->begin = module.map.begin;
+        out->end = module.map.end;
+        out->shift = to_file(pc) - pc;
+        out->fd = open_file(&module.map, &bytes);
+    }
+    give_turn();
+    return out->fd >= 0;
 }
 
 void os_symbol_forget(void)

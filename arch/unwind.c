@@ -6,9 +6,8 @@
 #include <unwind.h>
 
 struct walk {
-    uintptr_t
-        begin; /* tell of the frames from this pc on: before it come those that do the walking; 0: of all */
-    bool arrived;
+    const struct os_fault *fault; /* NULL: there is none */
+    bool arrived;                 /* at the frame that faulted: before it come the handler's own */
     os_frame_fn fn;
     void *arg;
 };
@@ -18,7 +17,7 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *frame, void *arg)
     struct walk *w = arg;
     int stands_here = 0;
     uintptr_t pc = _Unwind_GetIPInfo(frame, &stands_here);
-    if (pc == w->begin || !w->begin)
+    if (w->fault && pc == w->fault->pc)
         w->arrived = true;
     if (!w->arrived)
         return _URC_NO_REASON;
@@ -27,18 +26,14 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *frame, void *arg)
 
 void os_unwind_fault(const struct os_fault *fault, os_frame_fn fn, void *arg)
 {
-    struct walk w = {.begin = fault->pc, .fn = fn, .arg = arg};
+    struct walk w = {.fault = fault, .fn = fn, .arg = arg};
     _Unwind_Backtrace(step, &w);
     if (!w.arrived)
         fn(fault->pc, false, arg);
 }
 
-void os_unwind_here(uintptr_t from, os_frame_fn fn, void *arg)
+__attribute__((noinline)) void os_unwind_here(os_frame_fn fn, void *arg)
 {
-    struct walk w = {.begin = from, .fn = fn, .arg = arg};
-    _Unwind_Backtrace(step, &w);
-    if (w.arrived)
-        return;
-    w.begin = 0;
+    struct walk w = {.arrived = true, .fn = fn, .arg = arg};
     _Unwind_Backtrace(step, &w);
 }

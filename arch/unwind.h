@@ -12,13 +12,12 @@
  * is in returns to (called true): the call itself is at pc - 1 then. False: enough. */
 typedef bool (*os_frame_fn)(uintptr_t pc, bool called, void *arg);
 
-/* All of these take no lock unless the program registers frames of code that it generates, and may fault where
- * a stack or unwind tables are broken. */
+/* The frames of os_unwind_here itself, of its caller, and so on. */
+void os_unwind_here(os_frame_fn fn, void *arg);
 
-/* In the handler of a fault, the frames that it interrupted. At least one: where it faulted. */
+/* In the handler of a fault, the frames that it interrupted. At least one: where it faulted. Takes no
+ * lock unless the program registers frames of code that it generates; may fault where a stack or unwind
+ * tables are broken. */
 void os_unwind_fault(const struct os_fault *fault, os_frame_fn fn, void *arg);
-
-/* The caller's own, beginning with the one that a call returns to at `from`; all, where there is none. */
-void os_unwind_here(uintptr_t from, os_frame_fn fn, void *arg);
 
 #endif

@@ -24,6 +24,9 @@ int main(int argc, char **argv)
     add_parked_rows();
     add_sleep_rows();
     add_timer_rows();
+    add_ctx_rows();
+    add_rate_rows();
+    add_flow_rows();
     add_blocking_rows();
     add_defer_rows();
     add_foreign_rows();

@@ -34,6 +34,10 @@ WEFT_API void weft_priv_clock_fly(bool on);
 /* Ask the calling thread's goroutine to give way, as sysmon does when a slice is used up. */
 WEFT_API void weft_priv_ask(void);
 
+/* While on, a wait of this goroutine keeps its processor, looks for its wake-up for a moment, and then sleeps as a foreign
+ * thread does: so two goroutines stay on two processors. Off before it ends. For waits on channels only. */
+WEFT_API void weft_priv_hold(bool on);
+
 /* Index of the processor that runs this goroutine, -1 on a foreign thread. */
 WEFT_API int weft_priv_proc(void);
 

@@ -61,7 +61,7 @@ check() {
     shift 2
     read -ra options <<<"$(head_lines "$name" options)"
     timeout "$limit" genmc --rc11 -disable-mm-detector -disable-estimation "${options[@]}" -- "$@" \
-        -std=gnu17 -D_GNU_SOURCE -I"$work/edited" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
+        -std=gnu17 -ffp-contract=off -D_GNU_SOURCE -I"$work/edited" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
     # GenMC leaves its intermediate file behind.
     grep -lsF "source_filename = \"tests/genmc/$name.c\"" /tmp/__genmc.ll.* | xargs -r rm -f || true
     return "$status"

@@ -15,10 +15,10 @@ set -euo pipefail
 
 # libc6-dev and libc6-dbg are named because gcc and valgrind only recommend them.
 build=(gcc g++ libc6-dev meson ninja-build pkg-config python3
-       libhwloc-dev liburcu-dev libjemalloc-dev)
+       libhwloc-dev liburcu-dev libjemalloc-dev libdw-dev)
 bench=(libbenchmark-dev python3-matplotlib)
 test=(clang-19 libclang-rt-19-dev llvm-19 clang-format-19 clang-tidy-19
-      valgrind gdb libc6-dbg libbenchmark-dev libssl-dev
+      valgrind gdb libc6-dbg libbenchmark-dev libssl-dev libjansson-dev
       gcc-aarch64-linux-gnu qemu-user) # scripts/sysroot.sh gets the libraries
 peers=(libtbb-dev libboost-fiber-dev libboost-context-dev)
 

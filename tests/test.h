@@ -68,6 +68,13 @@
 #define TEST_TSAN 0
 #endif
 
+/* Reports have lines of the source. */
+#ifdef WEFT_SOURCE_LINES
+#define TEST_LINES 1
+#else
+#define TEST_LINES 0
+#endif
+
 #define TEST_MS INT64_C(1000000)
 #define TEST_UNUSED __attribute__((unused))
 #define TEST_NOINLINE __attribute__((noinline))

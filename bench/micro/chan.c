@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pingpong_unbuf, chan_same_task, prodcons_*, mpmc_*: elements through channels of words. */
+ * pingpong_unbuf, pingpong_cross, chan_same_task, prodcons_*, mpmc_*: elements through channels of words. */
 #include "bench/harness.h"
 
 struct flow {
@@ -72,6 +72,56 @@ static void pingpong_unbuf_body(struct call *call)
     weft_chan_unref(flow.back);
 }
 ROW_IN_WEFT(pingpong_unbuf)
+
+/* ---- pingpong_cross: both stay on the processor that they are on, whatever they wait for ---- */
+
+static void pong_held(void *arg)
+{
+    weft_priv_hold(true);
+    struct flow *flow = arg;
+    int64_t v;
+    while (weft_chan_recv(flow->there, &v)) {
+        v++;
+        weft_chan_send(flow->back, &v);
+    }
+    mark_proc(flow->call);
+    weft_priv_hold(false);
+    weft_waitgroup_done(flow->finished);
+}
+
+static void pingpong_cross_body(struct call *call)
+{
+    weft_waitgroup finished = {0};
+    struct flow flow = {.call = call,
+                        .there = make_chan(call, 0),
+                        .back = make_chan(call, 0),
+                        .finished = &finished};
+    int64_t v = 0;
+    if (weft_maxprocs(0) < 2) {
+        weft_maxprocs(2);
+    }
+    weft_waitgroup_add(&finished, 1);
+    if (!start(call, pong_held, &flow)) {
+        return;
+    }
+    weft_priv_hold(true);
+    weft_chan_send(flow.there, &v); /* it comes when another processor has taken it */
+    weft_chan_recv(flow.back, &v);
+    int64_t begin = weft_now();
+    for (int64_t i = 1; i < call->iterations; i++) {
+        weft_chan_send(flow.there, &v);
+        weft_chan_recv(flow.back, &v);
+    }
+    call->elapsed_ns = weft_now() - begin;
+    mark_proc(call);
+    weft_priv_hold(false);
+    check_sum(call, v, call->iterations);
+    weft_chan_close(flow.there);
+    weft_waitgroup_wait(&finished);
+    weft_chan_unref(flow.there);
+    weft_chan_unref(flow.back);
+}
+ROW_IN_WEFT(pingpong_cross)
 
 /* ---- chan_same_task ---- */
 
@@ -165,6 +215,7 @@ void add_chan_rows(void)
 {
     static const struct bench_row rows[] = {
         {.name = "pingpong_unbuf", .body = pingpong_unbuf_row, .warmup = 100000},
+        {.name = "pingpong_cross", .body = pingpong_cross_row, .warmup = 10000},
         {.name = "chan_same_task", .body = chan_same_task_row, .warmup = 100000},
         {.name = "prodcons_cap0", .body = prodcons_cap0_row, .warmup = 100000},
         {.name = "prodcons_cap1", .body = prodcons_cap1_row, .warmup = 100000},

@@ -60,8 +60,14 @@ inline int select_in_place(decltype(nullptr))
 WEFT_BEGIN_DECLS
 #define WEFT_CASE_(op, chan, elem, ok, ns) ::weft_detail::make_case(op, chan, elem, ok, ns)
 #else
-#define WEFT_CASE_(op, chan, elem, ok, ns)                                                         \
-    ((weft_case){(op), (chan), (void *)(elem), (ok), (ns), {0}})
+/* By a function: gcc clears an array of compound literals by a slow instruction. */
+static inline weft_case weft_case_make_(weft_op op, weft_chan *chan, void *elem, bool *ok,
+                                        int64_t ns)
+{
+    weft_case c = {op, chan, elem, ok, ns, {0}};
+    return c;
+}
+#define WEFT_CASE_(op, chan, elem, ok, ns) weft_case_make_((op), (chan), (void *)(elem), (ok), (ns))
 #endif
 
 /* Receive into *out (NULL: drop it); *ok_ptr tells whether there was an element. */

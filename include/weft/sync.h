@@ -208,6 +208,11 @@ WEFT_SYNC_FN_ void weft_sem_acquire(weft_sem *s, int64_t n)
         weft_sem_acquire_slow(s, n);
 }
 
+/* The same, but not beyond the end of a context (ctx.h): 0, -ECANCELED, -ETIMEDOUT, or -ENOMEM, then at once. A context that has
+ * ended gives nothing, even if the units are there. NULL: weft_sem_acquire. */
+struct weft_ctx;
+WEFT_API int weft_sem_acquire_ctx(weft_sem *s, int64_t n, struct weft_ctx *ctx);
+
 /* Take n units if they are there and nobody waits; whether it was done. */
 WEFT_SYNC_FN_ bool weft_sem_try_acquire(weft_sem *s, int64_t n)
 {

@@ -5,10 +5,15 @@
 
 #include <weft/base.h>
 #include <weft/chan.h>
+#include <weft/ctx.h>
 #include <weft/defer.h>
+#include <weft/error.h>
+#include <weft/flow.h>
 #include <weft/go.h>
+#include <weft/group.h>
 #include <weft/local.h>
 #include <weft/pool.h>
+#include <weft/rate.h>
 #include <weft/select.h>
 #include <weft/sync.h>
 #include <weft/time.h>

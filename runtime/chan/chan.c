@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * chan.c - making, sharing, closing and freeing channels, and looking at them. */
 #include <errno.h>
+#include <string.h>
 #include <weft/defer.h>
 
 #include "alloc/alloc.h"
@@ -109,7 +110,7 @@ static void forget(struct waiter *w)
     waiter_drop(w);
 }
 
-static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
+void chan_fini_inside(struct weft_chan *ch)
 {
     uint64_t state = atomic_load_acquire(&ch->state);
     struct waiter *w;
@@ -117,11 +118,20 @@ static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
         forget(waiter_by_name(chan_aux(state)));
     while ((w = waitlist_pop(&ch->receivers)) || (w = waitlist_pop(&ch->senders)))
         forget(w);
+}
+
+static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
+{
+    if (ch->form == FORM_SYNC && ch->unowned) {
+        ch->unowned(ch);
+        return;
+    }
+    chan_fini_inside(ch);
     if (ch->form == FORM_TIMER) {
         timed_free(ch);
         return;
     }
-    if (ch->nodes)
+    if (ch->form == FORM_NODE)
         nodes_fini(ch->nodes);
     alloc_free(ch);
 }
@@ -141,11 +151,42 @@ void weft_chan_unref(weft_chan *ch)
 /* Wake one who waited, if it isn't over, to find the channel closed. */
 static void tell_closed(struct waiter *w, uint64_t kind)
 {
-    struct taken t = {.w = w, .hold = sched_hold_run()};
-    if (chan_claim(w, NULL, t.hold))
+    struct taken t = {.hold = sched_hold_run()};
+    if (chan_claim(w, NULL, &t))
         chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
     else
         sched_release_run(t.hold);
+}
+
+static void tell_closed_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read,
+                                uint64_t kind)
+{
+    struct taken t = {.hold = sched_hold_run()};
+    if (chan_claim_in_word(ch, w, read, kind, NULL, &t))
+        chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
+    else
+        sched_release_run(t.hold);
+}
+
+/* False: it was closed. */
+static bool chan_close(struct weft_chan *ch)
+{
+    struct waiter *w, *first;
+    uint64_t read = 0, state = atomic_load_acquire(&ch->state);
+    do {
+        if (state & CHAN_CLOSED)
+            return false;
+        first = (state & CHAN_WORD) ? waiter_named(chan_aux(state)) : NULL;
+        if (first)
+            read = atomic_load_acquire(&first->word);
+    } while (!atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state) | CHAN_CLOSED));
+    if (first)
+        tell_closed_in_word(ch, first, read, state & CHAN_EITHER);
+    while ((w = waitlist_pop(&ch->receivers)))
+        tell_closed(w, CHAN_RECV);
+    while ((w = waitlist_pop(&ch->senders)))
+        tell_closed(w, CHAN_SEND);
+    return true;
 }
 
 void weft_chan_close(weft_chan *ch)
@@ -154,18 +195,25 @@ void weft_chan_close(weft_chan *ch)
         weft_panic("close of nil channel");
     if (ch->form == FORM_TIMER)
         weft_panic("close of timer channel");
-    uint64_t state = atomic_load_acquire(&ch->state);
-    do {
-        if (state & CHAN_CLOSED)
-            weft_panic("close of closed channel");
-    } while (!atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state) | CHAN_CLOSED));
-    struct waiter *w;
-    if (state & CHAN_WORD)
-        tell_closed(waiter_by_name(chan_aux(state)), state & CHAN_EITHER);
-    while ((w = waitlist_pop(&ch->receivers)))
-        tell_closed(w, CHAN_RECV);
-    while ((w = waitlist_pop(&ch->senders)))
-        tell_closed(w, CHAN_SEND);
+    if (ch->form == FORM_SYNC && ch->unowned)
+        weft_panic("close of a context's channel");
+    if (!chan_close(ch))
+        weft_panic("close of closed channel");
+}
+
+void chan_init_inside(struct weft_chan *ch, void (*unowned)(struct weft_chan *ch))
+{
+    memset(ch, 0, sizeof *ch);
+    ch->form = FORM_SYNC;
+    ch->cells = 1;
+    ch->turn = 1;
+    ch->unowned = unowned;
+    atomic_store_relaxed(&ch->refs, 1);
+}
+
+void chan_close_inside(struct weft_chan *ch)
+{
+    chan_close(ch);
 }
 
 size_t weft_chan_len(const weft_chan *ch)

@@ -61,7 +61,10 @@ struct weft_chan {
     _Atomic(uint32_t) fresh; /* numbers for aux */
     _Atomic(uint32_t) refs;
 
-    struct nodes *nodes; /* FORM_NODE */
+    union {
+        struct nodes *nodes;                 /* FORM_NODE */
+        void (*unowned)(struct weft_chan *); /* FORM_SYNC: it lies in another object; else NULL */
+    };
 };
 
 /* What an operation that doesn't wait comes to. */
@@ -108,6 +111,20 @@ static inline uint64_t chan_unwaited(const struct weft_chan *ch, uint64_t state)
            (count << AUX_SHIFT);
 }
 
+/* The same on an unbuffered channel, when the one who waited in the word has been taken. */
+static inline uint64_t chan_met(uint64_t state)
+{
+    return ((state >> POSITION_SHIFT) + 1) << POSITION_SHIFT;
+}
+
+/* False: a receive would have to wait. True: it may not. */
+static inline bool chan_may_recv(struct weft_chan *ch)
+{
+    uint64_t state = atomic_load_acquire(&ch->state);
+    return (state & (CHAN_CLOSED | CHAN_SEND)) || (!(state & CHAN_RECV) && chan_aux(state)) ||
+           ch->form == FORM_TIMER;
+}
+
 static inline struct waitlist *chan_list(struct weft_chan *ch, uint64_t kind)
 {
     return kind == CHAN_SEND ? &ch->senders : &ch->receivers;
@@ -128,6 +145,12 @@ bool chan_enter(struct weft_chan *ch, uint32_t tail);
 
 /* Drop a reference. (chan.c) */
 void chan_drop(struct weft_chan *ch);
+
+/* For a channel without elements that lies in an object of a room above, and only tells by closing. With one reference;
+ * when the last is gone, however it was dropped, unowned(ch) is called, and the memory stays that room's. (chan.c) */
+void chan_init_inside(struct weft_chan *ch, void (*unowned)(struct weft_chan *ch));
+void chan_close_inside(struct weft_chan *ch); /* several may: then it is closed when each returns */
+void chan_fini_inside(struct weft_chan *ch);  /* fatal if somebody waits */
 
 _Noreturn void chan_block_for_ever(enum wait_reason reason);
 

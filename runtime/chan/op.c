@@ -6,9 +6,11 @@
 #include <weft/time.h>
 
 #include "arch/os.h"
+#include "runtime/chan/meet.h"
 #include "runtime/chan/ring.h"
 #include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
+#include "runtime/chan/word.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -16,6 +18,7 @@ SANITIZE_OWNER_DATA_BEGIN
 
 static inline void stand_for(struct waiter *w, struct weft_chan *ch, void *elem)
 {
+    WEFT_DEBUG_ASSERT(!waiter_is_own(w) || !(atomic_load_relaxed(&w->word) & CLAIM_FLAGS));
     w->elem = elem;
     w->object = ch;
     w->unlink = chan_unlink_abandoned;
@@ -72,44 +75,97 @@ _Noreturn void chan_block_for_ever(enum wait_reason reason)
         waiter_wait(w, reason);
 }
 
-/* ---- the short way of an unbuffered channel: one who waits alone, with his own waiter, in the word ---- */
+static bool send_slow(struct weft_chan *ch, void *elem);
+static bool recv_slow(struct weft_chan *ch, void *out);
 
-/* The state when he, of that kind, waits. */
-static inline bool one_waits(uint64_t state, uint64_t kind)
+/* ---- the short way of an unbuffered channel, on a goroutine of which nothing is asked ---- */
+
+/* These ways end in a call, or call nothing but waiter_wait(), so they save no registers: what is rare is out of line,
+ * and who was woken otherwise than served finds in his waiter what he wanted. */
+
+static __attribute__((noinline)) bool sync_slowly(struct weft_chan *ch, uint64_t kind, void *elem)
 {
-    return (state & (CHAN_CLOSED | CHAN_EITHER | CHAN_LIST | CHAN_WORD)) == (kind | CHAN_WORD);
+    return kind == CHAN_SEND ? send_slow(ch, elem) : recv_slow(ch, elem);
 }
 
-/* Take him; NULL: somebody else has been here, or he can't be had as simply as that. */
-static inline __attribute__((always_inline)) struct waiter *
-take_own(struct weft_chan *ch, uint64_t state, enum run_hold *hold)
+static __attribute__((noinline)) bool sync_again(uint64_t kind)
 {
-    struct waiter *w = waiter_by_name(chan_aux(state));
-    if (unlikely(!waiter_is_own(w)))
-        return NULL;
-    *hold = sched_hold_run();
-    if (likely((!w->g || *hold != RUN_GONE) &&
-               atomic_cas_acq_rel(&ch->state, &state, (state & POSITION_MASK) + POSITION_ONE)))
-        return w;
-    sched_release_run(*hold);
-    return NULL;
+    struct waiter *w = waiter_self();
+    return sync_slowly(w->object, kind, w->elem);
 }
 
-static inline __attribute__((always_inline)) void let_own_go(struct waiter *w, enum run_hold hold)
+/* To wait, from a state that says so; unwaited: the state without one who is stale. */
+static inline __attribute__((always_inline)) bool sync_waits(struct weft_chan *ch, uint64_t state,
+                                                             uint64_t unwaited, uint64_t kind,
+                                                             void *elem, struct sched_m *m)
 {
-    w->unlink = NULL;
-    waiter_wake(w);
-    if (unlikely(hold == RUN_HELD))
-        sched_release_run(hold);
+    struct waiter *w = &m->g->waiter;
+    stand_for(w, ch, elem);
+    uint64_t waited = chan_word_state(unwaited, w, kind);
+    if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, waited)))
+        return sync_slowly(ch, kind, elem);
+    return likely(waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV) ==
+                  OUTCOME_DONE) ||
+           sync_again(kind);
 }
 
-/* Nobody is here: wait. What came of it, or OUTCOME_RETRY. */
-static inline __attribute__((always_inline)) enum chan_outcome
-wait_alone(struct weft_chan *ch, uint64_t state, uint64_t kind, void *elem)
+/* A select waits, or is stale. */
+static inline __attribute__((always_inline)) bool sync_with_select(struct weft_chan *ch,
+                                                                   uint64_t state, uint64_t read,
+                                                                   uint64_t kind, void *elem,
+                                                                   struct sched_m *m)
 {
-    if (state & (CHAN_CLOSED | CHAN_EITHER))
-        return OUTCOME_RETRY;
-    return wait_for_partner(ch, state, kind, elem);
+    enum meeting met = meet_select(ch, state, read, elem, m);
+    if (likely(met == MEETING_DONE))
+        return true;
+    if (met == MEETING_STALE)
+        return sync_waits(ch, state, chan_met(state), kind, elem, m);
+    return sync_slowly(ch, kind, elem);
+}
+
+static __attribute__((noinline)) bool send_to_select(struct weft_chan *ch, uint64_t state,
+                                                     uint64_t read, void *elem, struct sched_m *m)
+{
+    return sync_with_select(ch, state, read, CHAN_SEND, elem, m);
+}
+
+static __attribute__((noinline)) bool recv_from_select(struct weft_chan *ch, uint64_t state,
+                                                       uint64_t read, void *elem, struct sched_m *m)
+{
+    return sync_with_select(ch, state, read, CHAN_RECV, elem, m);
+}
+
+/* Closed, or others wait: behind them, if they are of the same kind. */
+static __attribute__((noinline)) bool sync_in_line(struct weft_chan *ch, uint64_t state,
+                                                   uint64_t kind, void *elem)
+{
+    if ((state & (CHAN_CLOSED | CHAN_EITHER)) == kind &&
+        wait_in_line(ch, state, kind, elem) == OUTCOME_DONE)
+        return true;
+    return sync_slowly(ch, kind, elem);
+}
+
+/* The whole of it; kind: what this call does. */
+static inline __attribute__((always_inline)) bool sync_op(struct weft_chan *ch, void *elem,
+                                                          uint64_t kind, size_t size)
+{
+    uint64_t read, state = atomic_load_acquire(&ch->state);
+    struct sched_m *m = sched_m_unasked();
+    if (unlikely(!m))
+        return sync_slowly(ch, kind, elem);
+    if (meeting_is_simple(state, kind ^ CHAN_EITHER)) {
+        struct waiter *w = meeting_partner(state, &read);
+        if (unlikely(!w))
+            return sync_slowly(ch, kind, elem);
+        if (unlikely(read & CLAIM_FLAGS))
+            return kind == CHAN_SEND ? send_to_select(ch, state, read, elem, m)
+                                     : recv_from_select(ch, state, read, elem, m);
+        return likely(meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem, size, m)) ||
+               sync_slowly(ch, kind, elem);
+    }
+    if (unlikely(state & (CHAN_CLOSED | CHAN_EITHER)))
+        return sync_in_line(ch, state, kind, elem);
+    return sync_waits(ch, state, state, kind, elem, m);
 }
 
 /* ---- send ---- */
@@ -119,7 +175,8 @@ static _Noreturn __attribute__((noinline, cold)) void panic_closed(void)
     weft_panic("send on closed channel");
 }
 
-static __attribute__((noinline)) void send_slow(struct weft_chan *ch, const void *elem)
+/* True, if it returns. */
+static __attribute__((noinline)) bool send_slow(struct weft_chan *ch, void *elem)
 {
     uint64_t state;
     sched_checkpoint();
@@ -129,36 +186,16 @@ static __attribute__((noinline)) void send_slow(struct weft_chan *ch, const void
         enum chan_result r = chan_put(ch, elem, NULL, &state);
         if (r == CHAN_IS_CLOSED)
             panic_closed();
-        if (r == CHAN_DONE ||
-            wait_for_partner(ch, state, CHAN_SEND, (void *)(uintptr_t)elem) == OUTCOME_DONE)
-            return;
+        if (r == CHAN_DONE || wait_for_partner(ch, state, CHAN_SEND, elem) == OUTCOME_DONE)
+            return true;
     }
-}
-
-/* What send_word comes to, if not to a position: that whose cell it has filled, and which may not count. */
-enum { WORD_SENT = -1, WORD_NOT_SENT = -2 };
-
-/* A word into a buffer that has room, where nobody waits, as long as nothing is asked of this thread. */
-static inline __attribute__((always_inline)) int send_word(struct weft_chan *ch, const void *elem,
-                                                           size_t size)
-{
-    uint64_t state = atomic_load_acquire(&ch->state);
-    if ((state & (CHAN_CLOSED | CHAN_EITHER)) || chan_aux(state) == ch->capacity ||
-        sched_is_asked())
-        return WORD_NOT_SENT;
-    uint32_t tail = ring_after(ch, chan_position(state), chan_aux(state));
-    uint64_t lo = atomic_load_acquire(ring_cell(ch, tail, FORM_WORD));
-    if (cell_position(lo) != ring_round_before(ch, tail) ||
-        !ring_put(ch, tail, lo, ring_load(elem, size), FORM_WORD))
-        return WORD_NOT_SENT;
-    return likely(atomic_cas_acq_rel(&ch->state, &state, state + AUX_ONE)) ? WORD_SENT : (int)tail;
 }
 
 /* How a send goes on that send_word has not done. */
 static __attribute__((noinline)) void send_on(struct weft_chan *ch, const void *elem, int word)
 {
     if (word < 0 || !chan_enter(ch, (uint32_t)word))
-        send_slow(ch, elem);
+        send_slow(ch, (void *)(uintptr_t)elem);
 }
 
 /* What calls nothing saves no registers: elements of 8 bytes, in the usual case. */
@@ -177,32 +214,35 @@ static __attribute__((noinline)) void send_short(struct weft_chan *ch, const voi
 
 static __attribute__((noinline)) void send_sync(struct weft_chan *ch, const void *elem)
 {
-    enum run_hold hold;
-    uint64_t state = atomic_load_acquire(&ch->state);
-    if (one_waits(state, CHAN_RECV)) {
-        struct waiter *w = take_own(ch, state, &hold);
-        if (likely(w)) {
-            chan_copy(w->elem, elem, ch->elem_size);
-            let_own_go(w, hold);
-            sched_checkpoint();
-            return;
-        }
-    } else if (wait_alone(ch, state, CHAN_SEND, (void *)(uintptr_t)elem) == OUTCOME_DONE) {
-        return;
-    }
-    send_slow(ch, elem);
+    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, 8);
+}
+
+static __attribute__((noinline)) void send_sync_sized(struct weft_chan *ch, const void *elem)
+{
+    sync_op(ch, (void *)(uintptr_t)elem, CHAN_SEND, ch->elem_size);
+}
+
+/* Of a channel of another form than that of words, and not of 8 bytes. */
+static __attribute__((noinline)) void send_other(struct weft_chan *ch, const void *elem)
+{
+    if (ch && ch->form == FORM_SYNC)
+        send_sync_sized(ch, elem);
+    else if (ch && ch->form == FORM_WORD)
+        send_short(ch, elem);
+    else
+        send_slow(ch, (void *)(uintptr_t)elem);
 }
 
 void weft_chan_send(weft_chan *ch, const void *elem)
 {
-    if (unlikely(!ch || (ch->form != FORM_SYNC && ch->form != FORM_WORD)))
-        send_slow(ch, elem);
+    if (unlikely(!ch || ch->elem_size != 8))
+        send_other(ch, elem);
     else if (ch->form == FORM_SYNC)
         send_sync(ch, elem);
-    else if (likely(ch->elem_size == 8))
+    else if (likely(ch->form == FORM_WORD))
         send_sized(ch, elem, 8);
     else
-        send_short(ch, elem);
+        send_slow(ch, (void *)(uintptr_t)elem); /* a timer's: it panics */
 }
 
 static __attribute__((noinline)) int try_send_slow(struct weft_chan *ch, const void *elem)
@@ -248,44 +288,21 @@ static __attribute__((noinline)) bool recv_slow(struct weft_chan *ch, void *out)
     }
 }
 
-/* A word from a buffer that isn't empty, where nobody waits. False: not done. */
-static inline __attribute__((always_inline)) bool recv_word(struct weft_chan *ch, void *out)
-{
-    uint64_t state = atomic_load_acquire(&ch->state);
-    if ((state & CHAN_EITHER) || chan_aux(state) == 0 || sched_is_asked())
-        return false;
-    uint32_t head = chan_position(state);
-    uint64_t value = ring_peek(ch, head, FORM_WORD);
-    uint64_t moved = (state & ~POSITION_MASK) | (uint64_t)ring_after(ch, head, 1) << POSITION_SHIFT;
-    if (!atomic_cas_acq_rel(&ch->state, &state, moved - AUX_ONE))
-        return false;
-    ring_deliver(ch, head, value, out, FORM_WORD);
-    return true;
-}
-
 static __attribute__((noinline)) bool recv_sync(struct weft_chan *ch, void *out)
 {
-    enum run_hold hold;
-    uint64_t state = atomic_load_acquire(&ch->state);
-    if (one_waits(state, CHAN_SEND)) {
-        struct waiter *w = take_own(ch, state, &hold);
-        if (likely(w)) {
-            chan_copy(out, w->elem, ch->elem_size);
-            let_own_go(w, hold);
-            sched_checkpoint();
-            return true;
-        }
-    } else if (wait_alone(ch, state, CHAN_RECV, out) == OUTCOME_DONE) {
-        return true;
-    }
-    return recv_slow(ch, out);
+    return sync_op(ch, out, CHAN_RECV, 8);
+}
+
+static __attribute__((noinline)) bool recv_sync_sized(struct weft_chan *ch, void *out)
+{
+    return sync_op(ch, out, CHAN_RECV, ch->elem_size);
 }
 
 bool weft_chan_recv(weft_chan *ch, void *out)
 {
     if (likely(ch)) {
         if (ch->form == FORM_SYNC)
-            return recv_sync(ch, out);
+            return likely(ch->elem_size == 8) ? recv_sync(ch, out) : recv_sync_sized(ch, out);
         if (ch->form == FORM_WORD && likely(recv_word(ch, out)))
             return true;
     }

@@ -17,7 +17,9 @@
 #include <weft/time.h>
 
 #include "arch/os.h"
+#include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/word.h"
 #include "runtime/time/time.h"
 
 #define CASES_MAX 65536
@@ -38,74 +40,69 @@ static __attribute__((noinline)) uint32_t random_below(uint32_t n)
     return (uint32_t)(((x * UINT64_C(0x2545f4914f6cdd1d) >> 32) * n) >> 32);
 }
 
-/* ---- the cases that have no channel ---- */
+/* ---- looking at the cases ---- */
 
-static __attribute__((noinline)) void survey_after(struct select *s, uint32_t index)
+/* A case that has no channel, each time it is looked at: whether it can go ahead as one of those that can. */
+static __attribute__((noinline)) bool look_at_special(struct select *s, const weft_case *c)
 {
-    int64_t deadline = time_after(s->cases[index].ns);
-    if (s->after_case == NO_CASE || deadline < s->deadline) {
-        s->deadline = deadline;
-        s->after_case = (int)index;
+    int index = (int)(c - s->cases);
+    if (c->op == WEFT_OP_AFTER) {
+        s->some_after |= c->ns > 0;
+        return c->ns <= 0;
     }
+    if (s->default_case != NO_CASE && s->default_case != index)
+        weft_panic("select: more than one default");
+    s->default_case = index;
+    return false;
 }
 
-static inline bool survey(struct select *s)
+static __attribute__((noinline)) bool timer_can_go_ahead(struct select *s, weft_case *c)
 {
-    bool can_end = false;
-    for (uint32_t i = 0; i < s->n; i++) {
-        const weft_case *c = &s->cases[i];
-        if (likely(c->op <= WEFT_OP_SEND)) {
-            can_end |= c->chan != NULL;
-            continue;
-        }
-        can_end = true;
-        if (c->op == WEFT_OP_AFTER) {
-            if (c->ns > 0)
-                survey_after(s, i);
-        } else if (s->default_case != NO_CASE) {
-            weft_panic("select: more than one default");
-        } else {
-            s->default_case = (int)i;
-        }
-    }
-    return can_end;
+    s->some_timer = true;
+    c->priv[PRIV_WHEN] = (uint64_t)timed_when(c->chan);
+    return timed_is_due((int64_t)c->priv[PRIV_WHEN]);
 }
-
-/* ---- without waiting ---- */
 
 /* Whether a case with that state of its channel could go ahead; waiters may turn out to be none. */
-static inline bool can_go_ahead(const weft_case *c, uint64_t state)
+static inline bool can_go_ahead(struct select *s, weft_case *c, uint64_t state)
 {
-    uint32_t count = chan_count(c->chan, state);
+    const struct weft_chan *ch = c->chan;
     if (c->op == WEFT_OP_SEND)
-        return (state & (CHAN_CLOSED | CHAN_RECV)) || count < c->chan->capacity;
-    return (state & (CHAN_CLOSED | CHAN_SEND)) || count > 0;
+        return (state & (CHAN_CLOSED | CHAN_RECV)) || chan_count(ch, state) < ch->capacity;
+    if (unlikely(ch->form == FORM_TIMER))
+        return timer_can_go_ahead(s, c);
+    return (state & ~POSITION_MASK) &&
+           ((state & (CHAN_CLOSED | CHAN_SEND)) || chan_count(ch, state) > 0);
 }
 
 /* Note the states, and those that can go ahead; how many. */
 static inline uint32_t look(struct select *s)
 {
-    uint32_t ready = 0;
-    for (uint32_t i = 0; i < s->n; i++) {
-        weft_case *c = &s->cases[i];
-        if (!select_has_channel(c)) {
-            if (c->op == WEFT_OP_AFTER && c->ns <= 0)
-                s->cases[ready++].priv[PRIV_READY] = i;
-            continue;
-        }
-        uint64_t state = atomic_load_acquire(&c->chan->state);
-        c->priv[PRIV_STATE] = state;
-        bool can = can_go_ahead(c, state);
-        if (unlikely(c->chan->form == FORM_TIMER) && c->op == WEFT_OP_RECV) {
-            s->some_timer = true;
-            c->priv[PRIV_WHEN] = (uint64_t)timed_when(c->chan);
-            can = timed_is_due((int64_t)c->priv[PRIV_WHEN]);
+    uint32_t ready = 0, channels = 0;
+    uint64_t seen = 0;
+    weft_case *first = s->cases, *end = first + s->n;
+    for (weft_case *c = first; c < end; c++) {
+        bool can;
+        if (likely(c->op <= WEFT_OP_SEND)) {
+            if (unlikely(!c->chan))
+                continue;
+            uint64_t state = atomic_load_acquire(&c->chan->state);
+            c->priv[PRIV_STATE] = state;
+            seen |= state;
+            channels++;
+            can = can_go_ahead(s, c, state);
+        } else {
+            can = look_at_special(s, c);
         }
         if (can)
-            s->cases[ready++].priv[PRIV_READY] = i;
+            first[ready++].priv[PRIV_READY] = (uintptr_t)c;
     }
+    s->channels = channels;
+    s->waited = seen & CHAN_EITHER;
     return ready;
 }
+
+/* ---- without waiting ---- */
 
 /* It is due now, or has been set anew. */
 static bool timer_has_moved(const weft_case *c)
@@ -126,36 +123,89 @@ static __attribute__((noinline)) bool some_timer_has_moved(const struct select *
 
 static inline bool none_has_moved(const struct select *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const weft_case *c = &s->cases[i];
+    if (s->channels <= 1 && !s->some_timer)
+        return true; /* one state is read at one instant */
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
         if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv[PRIV_STATE])
             return false;
-    }
     return likely(!s->some_timer) || !some_timer_has_moved(s);
 }
 
-/* False: it can't any more. */
-static bool try_one_of(struct select *s, uint32_t ready, struct selected *out)
+/* Who waits is met, and a word taken out of a buffer, in the short way; the rest takes the long one. */
+static enum chan_result try_case(weft_case *c)
 {
-    uint64_t state;
+    struct weft_chan *ch = c->chan;
+    struct sched_m *m;
+    uint64_t read, state = c->priv[PRIV_STATE];
+    uint64_t partners = c->op == WEFT_OP_SEND ? CHAN_RECV : CHAN_SEND;
+    if (ch->form == FORM_SYNC && meeting_is_simple(state, partners) && (m = sched_m_unasked())) {
+        struct waiter *w = meeting_partner(state, &read);
+        if (likely(w) && !(read & CLAIM_FLAGS)
+                ? meeting_here(ch, state, w, partners, c->elem, ch->elem_size, m)
+                : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
+            return CHAN_DONE;
+    }
+    if (ch->form == FORM_WORD && c->op == WEFT_OP_RECV && recv_word(ch, c->elem))
+        return CHAN_DONE;
+    return select_try(c, NULL, &state);
+}
+
+/* False: it can't any more. */
+static inline bool try_one_of(struct select *s, uint32_t ready, struct selected *out)
+{
     uint32_t nth = ready > 1 ? random_below(ready) : 0;
-    out->index = (int)s->cases[nth].priv[PRIV_READY];
-    weft_case *c = &s->cases[out->index];
-    out->result = CHAN_DONE;
-    if (c->op != WEFT_OP_AFTER)
-        out->result = select_try(c, NULL, &state);
+    weft_case *c = (weft_case *)(uintptr_t)s->cases[nth].priv[PRIV_READY];
+    out->index = (int)(c - s->cases);
+    out->result = c->op == WEFT_OP_AFTER ? CHAN_DONE : try_case(c);
     return out->result != CHAN_BLOCKED;
 }
 
-static void run(struct select *s, struct selected *out)
+/* ---- waiting ---- */
+
+static __attribute__((noinline)) void set_deadline(struct select *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        int64_t deadline = c->op == WEFT_OP_AFTER ? time_after(c->ns) : WEFT_FOREVER;
+        if (c->op == WEFT_OP_AFTER && (s->after_case == NO_CASE || deadline < s->deadline)) {
+            s->deadline = deadline;
+            s->after_case = (int)i;
+        }
+    }
+}
+
+#define OWN_CASES_MAX 8 /* who finds it looks at so many */
+
+/* Whether it may wait with its goroutine's own waiter. */
+static inline bool own_will_do(const struct select *s)
+{
+    if (s->waited || s->not_own || s->n > OWN_CASES_MAX)
+        return false;
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
+        if (select_has_channel(c) && c->chan->form != FORM_SYNC)
+            return false;
+    return true;
+}
+
+static bool wait_for_one(struct select *s, struct selected *out)
+{
+    if (unlikely(s->some_after) && s->after_case == NO_CASE)
+        set_deadline(s);
+    if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
+        chan_block_for_ever(WAIT_SELECT);
+    struct sched_m *m = sched_m_unasked();
+    return m && own_will_do(s) ? select_wait_own(s, out, m) : select_wait(s, out);
+}
+
+static inline __attribute__((always_inline)) void run(struct select *s, struct selected *out)
 {
     for (;;) {
         uint32_t ready = look(s);
         if (ready) {
-            if (try_one_of(s, ready, out))
+            if (likely(try_one_of(s, ready, out)))
                 return;
         } else if (s->default_case == NO_CASE) {
-            if (select_wait(s, out))
+            if (likely(wait_for_one(s, out)))
                 return;
         } else if (none_has_moved(s)) {
             out->index = s->default_case;
@@ -170,6 +220,13 @@ static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *tex
     weft_panic("%s", text);
 }
 
+static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t n)
+{
+    if (n == 0)
+        chan_block_for_ever(WAIT_SELECT_NONE);
+    panic_with("select: too many cases");
+}
+
 int weft_select(weft_case *cases, size_t n)
 {
     struct select s = {.cases = cases,
@@ -180,10 +237,8 @@ int weft_select(weft_case *cases, size_t n)
                        .reason = WAIT_SELECT};
     struct selected chosen;
     sched_checkpoint();
-    if (unlikely(n > CASES_MAX))
-        panic_with("select: too many cases");
-    if (unlikely(!survey(&s)))
-        chan_block_for_ever(n ? WAIT_SELECT : WAIT_SELECT_NONE);
+    if (unlikely(n - 1 >= CASES_MAX))
+        odd_number_of_cases(n);
     run(&s, &chosen);
     if (chosen.index == NO_CASE)
         return s.after_case;

@@ -18,8 +18,13 @@ struct select {
     int64_t deadline; /* WEFT_FOREVER: none */
     int default_case; /* NO_CASE: none */
     int after_case;   /* whose deadline that is */
-    bool some_timer;  /* among the channels, if that has been looked at */
     enum wait_reason reason;
+    /* What the last look at the cases has found: */
+    uint64_t waited;   /* kinds that wait, in some state */
+    uint32_t channels; /* cases that have one */
+    bool some_after;   /* cases, not due at once */
+    bool some_timer;   /* channels */
+    bool not_own;      /* waiting with the goroutine's own waiter has failed */
 };
 
 /* How it ended. */
@@ -48,5 +53,11 @@ SANITIZE_OWNER_DATA_END
 
 /* Register all cases and wait for one. False: try anew from the beginning. (select_wait.c) */
 bool select_wait(struct select *s, struct selected *out);
+
+/* The same on a goroutine, m from sched_m_unasked(), in unbuffered channels where nobody waits. (select_own.c) */
+bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m);
+
+/* Both come to this when they have been woken. */
+bool select_conclude(struct select *s, enum chan_outcome outcome, int index, struct selected *out);
 
 #endif

@@ -284,8 +284,7 @@ static void park(struct waiting *wait)
     }
 }
 
-/* False: it must be tried anew. */
-static bool conclude(struct select *s, enum chan_outcome outcome, int index, struct selected *out)
+bool select_conclude(struct select *s, enum chan_outcome outcome, int index, struct selected *out)
 {
     uint64_t state;
     out->index = outcome == OUTCOME_TIMEOUT ? NO_CASE : index;
@@ -319,7 +318,7 @@ bool select_wait(struct select *s, struct selected *out)
     enum chan_outcome outcome = primary->result;
     int index = (int)extra->index;
     let_go(&wait);
-    return conclude(s, outcome, index, out);
+    return select_conclude(s, outcome, index, out);
 }
 
 SANITIZE_OWNER_DATA_END

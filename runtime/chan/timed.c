@@ -315,30 +315,13 @@ weft_chan *weft_timer_chan(weft_timer *timer)
     return !timer || timer->is_func ? NULL : &timed_of_timer(timer)->chan;
 }
 
-typedef bool (*func_timer_op)(struct weft_timer *timer, int64_t ns);
-
-static bool stop_func(struct weft_timer *timer, int64_t ns)
-{
-    (void)ns;
-    return func_timer_stop(timer);
-}
-
-static bool with_func(weft_timer *timer, func_timer_op op, int64_t ns)
-{
-    enum run_hold hold = sched_hold_run();
-    bool alive = hold != RUN_GONE && func_timer_run(timer) == sched_run_number();
-    bool pending = alive && op(timer, ns);
-    sched_release_run(hold);
-    return pending;
-}
-
 bool weft_timer_stop(weft_timer *timer)
 {
     sched_checkpoint();
     if (!timer)
         weft_panic("time: Stop called on uninitialized Timer");
     if (timer->is_func)
-        return with_func(timer, stop_func, 0);
+        return func_timer_stop(timer);
     return timed_set(timed_of_timer(timer), TIMED_STOPPED, 0);
 }
 
@@ -348,7 +331,7 @@ bool weft_timer_reset(weft_timer *timer, int64_t ns)
     if (!timer)
         weft_panic("time: Reset called on uninitialized Timer");
     if (timer->is_func)
-        return with_func(timer, func_timer_reset, ns);
+        return func_timer_reset(timer, ns);
     return timed_set(timed_of_timer(timer), time_after(ns), 0);
 }
 

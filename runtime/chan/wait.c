@@ -2,6 +2,7 @@
  * wait.c - registering waiters on a channel, taking and claiming them. The protocol is in wait.h. */
 #include "runtime/chan/wait.h"
 
+#include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
 
 #define HOLDERS_ABANDONED                                                                          \
@@ -10,13 +11,6 @@
 SANITIZE_OWNER_DATA_BEGIN
 
 /* ---- claiming ---- */
-
-uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
-{
-    uint64_t token = (atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1 + CLAIM_OPEN;
-    atomic_store_release(&primary->word, token | flags);
-    return token;
-}
 
 static inline struct waiter *primary_of(struct waiter *record)
 {
@@ -36,7 +30,7 @@ bool chan_wait_end(struct waiter *primary, uint64_t token)
     uint64_t word = atomic_load_acquire(&primary->word);
     for (;;) {
         if (word == token) {
-            if (atomic_cas_acq_rel(&primary->word, &word, token & ~CLAIM_OPEN))
+            if (atomic_cas_acq_rel(&primary->word, &word, chan_ended(token)))
                 return true;
         } else if (word == (token | CLAIM_REGISTERING)) {
             if (atomic_cas_acq_rel(&primary->word, &word, word | CLAIM_RETRY))
@@ -47,12 +41,9 @@ bool chan_wait_end(struct waiter *primary, uint64_t token)
     }
 }
 
-bool chan_claim(struct waiter *w, struct selecting *me, enum run_hold hold)
+static bool claim_record(struct waiter *w, struct selecting *me, enum run_hold hold)
 {
-    bool wakeable = !w->g || hold != RUN_GONE;
-    if (waiter_is_own(w))
-        return wakeable;
-    if (likely(wakeable)) {
+    if (likely(!w->g || hold != RUN_GONE)) {
         struct waiter *primary = primary_of(w);
         if (me && primary == me->primary) {
             w->result = PLACE_NONE; /* both holds are its select's now */
@@ -65,6 +56,65 @@ bool chan_claim(struct waiter *w, struct selecting *me, enum run_hold hold)
     }
     waiter_drop(w);
     return false;
+}
+
+bool chan_claim(struct waiter *w, struct selecting *me, struct taken *t)
+{
+    t->w = claim_record(w, me, t->hold) ? w : NULL;
+    return t->w;
+}
+
+/* It has been claimed: note which of its cases it is, the one with that channel. */
+static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64_t kind)
+{
+    struct own_select *own = w->elem;
+    weft_op op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
+    uint32_t i = 0;
+    while (own->cases[i].chan != ch || own->cases[i].op != op)
+        i++;
+    own->won = i;
+    return &own->cases[i];
+}
+
+static bool own_select_claim(struct waiter *w, uint64_t read)
+{
+    return (read & CLAIM_OPEN) && atomic_cas_acq_rel(&w->word, &read, chan_ended(read));
+}
+
+bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
+                        struct selecting *me, struct taken *t)
+{
+    if (!waiter_is_own(w))
+        return chan_claim(w, me, t);
+    t->w = NULL;
+    if (unlikely(w->g && t->hold == RUN_GONE))
+        return false;
+    if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
+        t->w = w;
+        t->own_elem = w->elem;
+    } else if (own_select_claim(w, read)) {
+        t->w = w;
+        t->own_elem = own_select_case(w, ch, kind)->elem;
+    }
+    return t->w;
+}
+
+/* ---- meeting ---- */
+
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
+                         struct sched_m *m)
+{
+    struct waiter *w = waiter_named(chan_aux(state));
+    uint64_t kind = state & CHAN_EITHER;
+    if (!(read & CLAIM_OPEN))
+        return MEETING_STALE;
+    if (!atomic_cas_acq_rel(&ch->state, &state, chan_met(state)) || !own_select_claim(w, read))
+        return MEETING_NOT;
+    weft_case *c = own_select_case(w, ch, kind);
+    chan_copy(kind == CHAN_RECV ? c->elem : elem, kind == CHAN_RECV ? elem : c->elem,
+              ch->elem_size);
+    waiter_wake_here(w, m);
+    return MEETING_DONE;
 }
 
 /* ---- taking ---- */
@@ -83,41 +133,44 @@ static uint64_t without_word(struct weft_chan *ch, uint64_t state)
            ((uint64_t)ch->turn << POSITION_SHIFT);
 }
 
-static struct waiter *take_from_list(struct weft_chan *ch, uint64_t state, struct selecting *me,
-                                     enum run_hold hold)
+static bool take_from_list(struct weft_chan *ch, uint64_t state, struct selecting *me,
+                           struct taken *t)
 {
     struct waitlist *list = chan_list(ch, state & CHAN_EITHER);
     struct waiter *w;
     while ((w = waitlist_pop(list)))
-        if (chan_claim(w, me, hold))
-            return w;
+        if (chan_claim(w, me, t))
+            return true;
     atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state));
-    return NULL;
+    return false;
+}
+
+static bool take_from_word(struct weft_chan *ch, uint64_t state, struct selecting *me,
+                           struct taken *t)
+{
+    struct waiter *w = waiter_named(chan_aux(state));
+    uint64_t kind = state & CHAN_EITHER, read = atomic_load_acquire(&w->word);
+    return atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)) &&
+           chan_claim_in_word(ch, w, read, kind, me, t);
 }
 
 bool chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me, struct taken *t)
 {
-    t->w = NULL;
     t->hold = sched_hold_run();
-    if (state & CHAN_WORD) {
-        struct waiter *w = waiter_by_name(chan_aux(state));
-        if (atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)) &&
-            chan_claim(w, me, t->hold))
-            t->w = w;
-    } else {
-        t->w = take_from_list(ch, state, me, t->hold);
-    }
-    if (!t->w)
-        sched_release_run(t->hold);
-    return t->w;
+    if ((state & CHAN_WORD) ? take_from_word(ch, state, me, t) : take_from_list(ch, state, me, t))
+        return true;
+    sched_release_run(t->hold);
+    return false;
 }
 
 /* Write the outcome where the one who waits looks for it; give whom to wake. */
 static inline struct waiter *tell(struct taken *t, enum chan_outcome outcome, uint64_t as)
 {
     struct waiter *w = t->w;
-    if (likely(waiter_is_own(w)) || primary_of(w) == w) {
-        w->unlink = NULL; /* it is in no channel any more */
+    bool own = waiter_is_own(w);
+    if (likely(own) || primary_of(w) == w) {
+        if (!own || !(atomic_load_relaxed(&w->word) & CLAIM_FLAGS))
+            w->unlink = NULL; /* it is in no channel any more */
         w->result = outcome;
         return w;
     }
@@ -144,12 +197,6 @@ void chan_finish_in_order(struct taken *t, enum chan_outcome outcome, uint64_t a
 
 /* ---- registering ---- */
 
-bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind)
-{
-    WEFT_DEBUG_ASSERT(!(state & (CHAN_EITHER | CHAN_CLOSED)));
-    return atomic_cas_acq_rel(&ch->state, &state, chan_word_state(state, w, kind));
-}
-
 bool chan_publish_in_list(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind,
                           bool linked)
 {
@@ -171,16 +218,15 @@ bool chan_is_registered(struct waiter *w)
     struct weft_chan *ch = w->object;
     uint64_t state = atomic_load_acquire(&ch->state);
     if (w->result == PLACE_WORD)
-        return (state & CHAN_WORD) && chan_aux(state) == waiter_name(w);
+        return chan_word_names(state, w);
     return w->result != PLACE_NONE && waitlist_has(w);
 }
 
-/* True: w is out and its select's alone. */
-static bool withdraw_from_word(struct weft_chan *ch, struct waiter *w)
+bool chan_withdraw_from_word_slow(struct weft_chan *ch, struct waiter *w)
 {
     uint64_t state = atomic_load_acquire(&ch->state);
     do {
-        if (!(state & CHAN_WORD) || chan_aux(state) != waiter_name(w))
+        if (!chan_word_names(state, w))
             return false;
     } while (!atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)));
     return true;
@@ -191,7 +237,7 @@ void chan_withdraw(struct waiter *w)
     struct weft_chan *ch = w->object;
     bool alone = true;
     if (w->result == PLACE_WORD)
-        alone = withdraw_from_word(ch, w);
+        alone = chan_withdraw_from_word(ch, w);
     else if (w->result != PLACE_NONE)
         alone = waitlist_leave(w->result == PLACE_SENDERS ? &ch->senders : &ch->receivers, w,
                                chan_wait_is_over);

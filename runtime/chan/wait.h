@@ -2,8 +2,9 @@
  * wait.h - waiting on a channel, and being found there.
  *
  * Who waits alone and can't be cancelled waits with his own waiter, in the state word: registering is one
- * CAS, and so is taking him. All others have a record from waiter_get, which may also be in the word, if
- * nobody waits there, or else in the list of its kind.
+ * CAS, and so is taking him. His waiter's word has no flags. A select of a few cases waits with its goroutine's own
+ * waiter, too, in the words of all its channels at once (select_own.c). All others have a record from
+ * waiter_get, which may also be in the word, if nobody waits there, or else in the list of its kind.
  *
  * A record stands for a wait, that of its `primary`: itself, or the one record of a select that is not in
  * any channel. The wait is claimed in the primary's word:
@@ -11,7 +12,8 @@
  *   token                 may be claimed: WAITING
  *   token | REGISTERING   a select that is still looking and registering
  *   token | both          the same, and somebody who came by went on as if it were absent (RETRY)
- *   anything else         over: claimed, or ended by its owner, a deadline or the end of its run
+ *   token's number, ENDED over: claimed, or ended by its owner or a deadline
+ *   anything else         likewise, in the past, or by the end of its run
  *
  * So every win is one CAS on one word, and tokens are never used twice.
  *
@@ -34,12 +36,15 @@
 #ifndef WEFT_CHAN_WAIT_H
 #define WEFT_CHAN_WAIT_H
 
+#include <weft/select.h>
+
 #include "runtime/chan/chan.h"
 
 #define CLAIM_OPEN UINT64_C(1)
 #define CLAIM_REGISTERING UINT64_C(2)
 #define CLAIM_RETRY UINT64_C(4)
 #define CLAIM_FLAGS UINT64_C(7)
+#define CLAIM_ENDED CLAIM_RETRY /* alone */
 
 /* Of a select, for those who look for partners on its behalf. */
 struct selecting {
@@ -50,17 +55,32 @@ struct selecting {
 /* Where a select's record is: waiter.result, which the outcome of the primary's wait has no use for. */
 enum chan_place { PLACE_NONE, PLACE_WORD, PLACE_RECEIVERS, PLACE_SENDERS };
 
+/* A select that waits with its goroutine's own waiter, whose elem this is, in its frame: its claimer's from the
+ * claim to the wake-up. */
+struct own_select {
+    weft_case *cases;
+    uint32_t n;
+    uint32_t won; /* index of the case */
+};
+#define OWN_NONE UINT32_MAX
+
 /* A waiter that is the taker's. */
 struct taken {
     struct waiter *w;
+    void *own_elem; /* of an own waiter */
     enum run_hold hold;
 };
 
 /* Take one who waits, according to `state`, and claim it. False: the state has changed, look again. */
 bool chan_take(struct weft_chan *ch, uint64_t state, struct selecting *me, struct taken *t);
 
-/* The same for one popped off a list. */
-bool chan_claim(struct waiter *w, struct selecting *me, enum run_hold hold);
+/* The same for one popped off a list; t->hold is set. */
+bool chan_claim(struct waiter *w, struct selecting *me, struct taken *t);
+
+/* The same for one taken out of the word of ch, where it was of that kind; read: its word, read between the
+ * state and the CAS of it. */
+bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
+                        struct selecting *me, struct taken *t);
 
 /* Tell it the outcome and wake it. `as`: in which role it was taken, CHAN_RECV or CHAN_SEND. The last touch. */
 void chan_finish(struct taken *t, enum chan_outcome outcome, uint64_t as);
@@ -69,14 +89,8 @@ void chan_finish_in_order(struct taken *t, enum chan_outcome outcome, uint64_t a
 /* Whether the wait that a record stands for is over. */
 bool chan_wait_is_over(struct waiter *w);
 
-/* Begin a wait in the primary's word, with CLAIM_REGISTERING or 0; the token. */
-uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags);
-
 /* End it, for its owner or a deadline. False: it has been won by somebody else, or (marked now) is REGISTERING. */
 bool chan_wait_end(struct waiter *primary, uint64_t token);
-
-/* Register w, own waiter or record, in the word, from a state in which nobody waits. False: look again. */
-bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t kind);
 
 /* Register a record in the list. False: look again; it is linked there, may be taken, and stays for another
  * try (linked: this is one). */
@@ -85,6 +99,8 @@ bool chan_publish_in_list(struct weft_chan *ch, uint64_t state, struct waiter *w
 
 /* A select is over: take this record out of its channel and let go of it. */
 void chan_withdraw(struct waiter *w);
+
+bool chan_withdraw_from_word_slow(struct weft_chan *ch, struct waiter *w);
 
 /* Whether it still is where it was published. */
 bool chan_is_registered(struct waiter *w);
@@ -101,10 +117,47 @@ static inline uint64_t chan_word_state(uint64_t state, struct waiter *w, uint64_
     return (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)waiter_name(w) << AUX_SHIFT;
 }
 
+/* Register w, own waiter or record, in the word, from a state in which nobody waits. False: look again. */
+static inline bool chan_publish_in_word(struct weft_chan *ch, uint64_t state, struct waiter *w,
+                                        uint64_t kind)
+{
+    WEFT_DEBUG_ASSERT(!(state & (CHAN_EITHER | CHAN_CLOSED)));
+    return atomic_cas_acq_rel(&ch->state, &state, chan_word_state(state, w, kind));
+}
+
+/* Whether w is in the state's word. */
+static inline bool chan_word_names(uint64_t state, struct waiter *w)
+{
+    return (state & CHAN_WORD) && chan_aux(state) == waiter_name(w);
+}
+
+/* Take w out of the word of ch. True: it was there, so it is its owner's alone. */
+static inline bool chan_withdraw_from_word(struct weft_chan *ch, struct waiter *w)
+{
+    return chan_word_names(atomic_load_acquire(&ch->state), w) &&
+           chan_withdraw_from_word_slow(ch, w);
+}
+
+/* Begin a wait in the primary's word, with CLAIM_REGISTERING or 0; the token. */
+static inline uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
+{
+    uint64_t token = (atomic_load_relaxed(&primary->word) | CLAIM_FLAGS) + 1 + CLAIM_OPEN;
+    atomic_store_release(&primary->word, token | flags);
+    return token;
+}
+
+/* The primary's word when the wait of that token is over. */
+static inline uint64_t chan_ended(uint64_t token)
+{
+    return (token & ~CLAIM_FLAGS) | CLAIM_ENDED;
+}
+
 /* Where the element comes from or goes to. */
 static inline void *taken_elem(const struct taken *t, uint64_t as)
 {
-    bool other = as == CHAN_RECV && !waiter_is_own(t->w) && waiter_extra(t->w)->other_index;
+    if (likely(waiter_is_own(t->w)))
+        return t->own_elem;
+    bool other = as == CHAN_RECV && waiter_extra(t->w)->other_index;
     return unlikely(other) ? waiter_extra(t->w)->other_elem : t->w->elem;
 }
 

@@ -14,6 +14,8 @@
 #define FRAMES_MAX 50
 
 struct place {
+    uintptr_t from;
+    bool arrived; /* there: before it come weft's own frames */
     size_t frames;
     uintptr_t pcs[FRAMES_MAX];
 };
@@ -22,14 +24,20 @@ static bool note(uintptr_t pc, bool called, void *arg)
 {
     struct place *p = arg;
     (void)called; /* all are: nothing was interrupted */
-    p->pcs[p->frames++] = pc;
+    p->arrived |= pc == p->from;
+    if (p->arrived)
+        p->pcs[p->frames++] = pc;
     return p->frames < FRAMES_MAX;
 }
 
 char *fail_place(uintptr_t from)
 {
-    struct place p = {0};
-    os_unwind_here(from, note, &p);
+    struct place p = {.from = from, .arrived = !from};
+    os_unwind_here(note, &p);
+    if (!p.arrived) {
+        p.arrived = true;
+        os_unwind_here(note, &p);
+    }
     char *text = os_fails(FAIL_MEMORY) ? NULL : malloc(p.frames * TRACE_LINE_BYTES + 1), *at = text;
     if (!text)
         return NULL;

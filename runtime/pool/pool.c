@@ -256,11 +256,22 @@ void *weft_pool_get(weft_pool *pool)
     return object;
 }
 
-void weft_pool_put(weft_pool *pool, void *object)
+/* Somebody asks this goroutine to give way, or there is no object. */
+static __attribute__((noinline)) void put_when_asked(weft_pool *pool, void *object)
 {
     sched_checkpoint();
-    if (unlikely(!object))
+    if (!object)
         return;
+    sanitize_release(object);
+    put_slowly(pool, object);
+}
+
+void weft_pool_put(weft_pool *pool, void *object)
+{
+    if (unlikely(sched_is_asked() || !object)) {
+        put_when_asked(pool, object);
+        return;
+    }
     sanitize_release(object);
     struct stock *mine = stock_here(pool);
     if (unlikely(!mine || !stock_put(mine, object)))

@@ -59,16 +59,14 @@ static inline bool stock_put(struct stock *s, void *object)
 /* The holder: the one that was put last. NULL: there is none, or a thief was about to take it. */
 static inline void *stock_take(struct stock *s)
 {
-    uint32_t tail = atomic_load_relaxed(&s->tail);
-    if (tail == atomic_load_relaxed(&s->head))
-        return NULL;
-    atomic_store_release(&s->tail, tail - 1); /* a thief may see this one, and not the put's */
-    atomic_fence_light();                     /* [STOCK-1] */
-    if (unlikely((int32_t)(tail - 1 - atomic_load_relaxed(&s->head)) < 0)) {
-        atomic_store_release(&s->tail, tail);
+    uint32_t tail = atomic_load_relaxed(&s->tail) - 1;
+    atomic_store_release(&s->tail, tail); /* a thief may see this one, and not the put's */
+    atomic_fence_light();                 /* [STOCK-1] */
+    if (unlikely((int32_t)(tail - atomic_load_relaxed(&s->head)) < 0)) {
+        atomic_store_release(&s->tail, tail + 1);
         return NULL;
     }
-    return atomic_load_relaxed(&s->slots[(tail - 1) % STOCK_SIZE]);
+    return atomic_load_relaxed(&s->slots[tail % STOCK_SIZE]);
 }
 
 SANITIZE_OWNER_DATA_END

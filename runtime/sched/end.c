@@ -216,7 +216,7 @@ static bool in_stack(struct stack *s, const void *p)
 
 /* An object that lies in a goroutine's stack goes with the run: nothing is to be done for it, and in main's
  * stack it is gone already. */
-static bool outlives_run(const void *object)
+bool sched_outlives_run(const void *object)
 {
     return !in_stack(sched.main_stack, object) && !stack_class_contains(&sched.stack_class, object);
 }
@@ -235,7 +235,7 @@ static void unlink_waiter(void *object, void *arg)
             waiter_put(w);
         return;
     }
-    if (w->object != *last && !in_stack(g->stack, w->object) && outlives_run(w->object))
+    if (w->object != *last && !in_stack(g->stack, w->object) && sched_outlives_run(w->object))
         w->unlink(w->object);
     *last = w->object;
     if (w != &g->waiter)

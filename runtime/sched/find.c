@@ -279,6 +279,8 @@ static bool spin_on(struct m *m, int64_t *until)
             return false;
         m_start_spinning(m);
     }
+    if (m->to_watch)
+        return false; /* what it came for takes place asleep */
     int64_t now = os_now();
     if (*until == 0) {
         *until = now + (sched.spin_allowed ? SPIN_NS : STEAL_NEXT_AFTER_NS);

@@ -11,7 +11,10 @@
  * to zero after [FOREIGN-2]. So no foreign thread is inside the scheduler while a run is taken down. */
 #include <errno.h>
 
+#include "runtime/hooks.h"
 #include "runtime/sched/internal.h"
+
+#define HELD_SPINS 2000 /* tens of microseconds; then its CPU may be wanted by who wakes it */
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -76,17 +79,14 @@ void foreign_exit(void)
     atomic_sub_acq_rel(&sched.foreign_calls, 1);
 }
 
-enum run_hold sched_hold_run(void)
+enum run_hold sched_hold_run_without_p(void)
 {
-    if (likely(p_self()))
-        return RUN_OURS;
     return foreign_enter() ? RUN_HELD : RUN_GONE;
 }
 
-void sched_release_run(enum run_hold hold)
+void sched_release_run_without_p(void)
 {
-    if (hold == RUN_HELD)
-        foreign_exit();
+    foreign_exit();
 }
 
 void sched_outside(int delta)
@@ -145,24 +145,47 @@ bool foreign_set_locals(struct locals *t)
     return f;
 }
 
+/* waiter.futex */
+#define FUTEX_WOKEN 1u
+#define FUTEX_SLEEPS 2u
+
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline)
 {
-    while (!atomic_load_acquire(&w->futex)) /* pairs with foreign_wake() */
-        if (os_futex_wait(&w->futex, 0, deadline) == -ETIMEDOUT && os_now() >= deadline)
-            return atomic_load_acquire(&w->futex);
-    return true;
+    uint32_t word = atomic_load_acquire(&w->futex); /* pairs with foreign_wake(), like the next */
+    while (word != FUTEX_WOKEN) {
+        if (word != FUTEX_SLEEPS && !atomic_cas_acq_rel(&w->futex, &word, FUTEX_SLEEPS))
+            continue;
+        int rc = os_futex_wait(&w->futex, FUTEX_SLEEPS, deadline);
+        word = atomic_load_acquire(&w->futex);
+        if (rc == -ETIMEDOUT && os_now() >= deadline)
+            break;
+    }
+    return word == FUTEX_WOKEN;
 }
 
 void foreign_wait(struct waiter *w)
 {
-    while (!atomic_load_acquire(&w->futex)) /* pairs with foreign_wake() */
-        os_futex_wait(&w->futex, 0, OS_FOREVER);
+    bool held = sched_on_goroutine();
+    for (unsigned i = held ? HELD_SPINS : 0; i && !atomic_load_acquire(&w->futex); i--)
+        arch_relax();
+    waiter_wait_foreign_until(w, OS_FOREVER);
+    if (held)
+        atomic_store_relaxed(&w->futex,
+                             0); /* for its next wait; others' is reset by foreign_waiter() */
 }
 
 void foreign_wake(struct waiter *w)
 {
-    atomic_store_release(&w->futex, 1);
-    os_futex_wake(&w->futex, 1);
+    if (atomic_swap_acq_rel(&w->futex, FUTEX_WOKEN) == FUTEX_SLEEPS)
+        os_futex_wake(&w->futex, 1);
+}
+
+/* Its waiter passes for a foreign thread's. */
+void weft_priv_hold(bool on)
+{
+    struct m *m = m_self();
+    if (m && m->g)
+        m->g->waiter.g = on ? NULL : m->g;
 }
 
 struct sched_flow *foreign_flow(void)

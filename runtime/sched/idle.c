@@ -28,6 +28,9 @@ SANITIZE_OWNER_DATA_BEGIN
 #define WAKE_BACKOFF_MAX 4096
 #define ROUNDS_BEFORE_YIELD 16
 #define WAKE_LAG_MAX_NS 100000
+#define WAKE_LAG_MORE_NS 8000
+#define WAKE_LAG_LESS_NS 1000
+#define WATCH_MARGIN_NS 1000000 /* so long before a timer somebody must be woken to watch it */
 
 /* ---- idle Ps ---- */
 
@@ -165,6 +168,7 @@ void m_start_spinning(struct m *m)
 void m_stop_spinning(struct m *m)
 {
     m->spinning = false;
+    m->to_watch = false;
     uint64_t before = atomic_sub_acq_rel(&sched.word, WORD_SPIN_ONE);
     atomic_fence_after_rmw(); /* [WAKE-2] pushes relied on us to look */
     if ((before & WORD_SPIN_MASK) == WORD_SPIN_ONE && (before & WORD_IDLE_MASK) && work_visible(m))
@@ -230,9 +234,7 @@ void idle_wake_all(void)
 
 /* ---- waking ---- */
 
-/* waker: who is told whether it was worth it, or NULL. prefer: the P that has the work, if it is idle.
- * 0 or -errno: no thread is to be had. */
-int wake_one(struct p *waker, struct p *prefer)
+static int wake(struct p *waker, struct p *prefer, bool to_watch)
 {
     struct p *p;
     for (unsigned rounds = 1;; rounds++) {
@@ -260,6 +262,7 @@ int wake_one(struct p *waker, struct p *prefer)
     if (m) {
         m->spinning = true;
         m->hunting = true;
+        m->to_watch = to_watch;
         m->waker = waker;
         m_unpark(m, p);
         return 0;
@@ -273,6 +276,13 @@ int wake_one(struct p *waker, struct p *prefer)
         sysmon_poke();
     }
     return rc;
+}
+
+/* waker: who is told whether it was worth it, or NULL. prefer: the P that has the work, if it is idle.
+ * 0 or -errno: no thread is to be had. */
+int wake_one(struct p *waker, struct p *prefer)
+{
+    return wake(waker, prefer, false);
 }
 
 /* A push saw an idle P and nobody spinning. */
@@ -302,8 +312,9 @@ void watcher_ensure(struct m *m)
     if (likely(earliest == OS_FOREVER))
         return;
     atomic_fence_full(); /* [WATCH-1] */
-    if (earliest < atomic_load_relaxed(&sched.watch_deadline))
-        wake_one(m ? m->p : NULL, NULL);
+    if (earliest < atomic_load_relaxed(&sched.watch_deadline) &&
+        !sysmon_looks_before(earliest - WATCH_MARGIN_NS))
+        wake(m ? m->p : NULL, NULL, true);
 }
 
 /* p has been let go while its M doesn't run goroutines. Another M is woken if there is work for it, or a timer
@@ -353,7 +364,9 @@ static void watch_end(int64_t deadline)
     atomic_fence_after_rmw(); /* [WATCH-2] who armed one while we watched for a nearer one, likewise */
 }
 
-/* The kernel wakes late by a fairly steady lag: sleep that much less and spin for the rest. */
+/* The kernel wakes late by a fairly steady lag: sleep that much less and spin for the rest. It is followed by fixed steps, so
+ * that eight of nine are no later, of those that it can make up for: a mean would be at its limit all the time on a machine
+ * with much to do, and whoever isn't late spins. */
 static int64_t m_futex_sleep(struct m *m, int64_t deadline)
 {
     if (deadline == OS_FOREVER) {
@@ -364,10 +377,10 @@ static int64_t m_futex_sleep(struct m *m, int64_t deadline)
         sched.spin_allowed && deadline > m->wake_lag ? deadline - m->wake_lag : deadline;
     int rc = os_futex_wait(&m->park, 0, until);
     int64_t now = os_now();
-    if (rc == -ETIMEDOUT && now >= until) {
-        m->wake_lag += (now - until - m->wake_lag) / 8;
-        if (m->wake_lag > WAKE_LAG_MAX_NS)
-            m->wake_lag = WAKE_LAG_MAX_NS;
+    if (rc == -ETIMEDOUT && now >= until && now - until <= WAKE_LAG_MAX_NS) {
+        m->wake_lag += now - until > m->wake_lag ? WAKE_LAG_MORE_NS : -WAKE_LAG_LESS_NS;
+        if (m->wake_lag < 0)
+            m->wake_lag = 0;
     }
     return now;
 }

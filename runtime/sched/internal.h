@@ -122,25 +122,27 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
+    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
     uint64_t id_next, id_end;
     struct slab_cache gs;
-    struct stack_cache stacks;
     struct slab_cache caches[SCHED_CACHES];
+    _Atomic(int64_t) timers; /* a counter, as those below */
+
+    _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */
+
+    _Alignas(CACHE_LINE) struct stack_cache stacks; /* the holder's */
 
     /* Counters: written by the holder, read by weft_stats_read. */
     _Alignas(CACHE_LINE) _Atomic(uint64_t) started;
     _Atomic(uint64_t) ended, parks, unparks, steals, wakes;
-    _Atomic(int64_t) timers;
-    int64_t last_wake;      /* the holder's */
-    uint32_t wake_skip;     /* likewise: pushes to let pass before looking at the clock again */
-    uint32_t picks_put_off; /* likewise: what was left when a slow pick was called for early */
+    int64_t last_wake;  /* the holder's */
+    uint32_t wake_skip; /* likewise: pushes to let pass before looking at the clock again */
     _Atomic(uint32_t) wake_backoff; /* grows while those who were woken find nothing */
     _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
 
-    _Alignas(CACHE_LINE) struct sched_timer_slot timer;
-    unsigned index;
+    _Alignas(CACHE_LINE) unsigned index;
     struct p *next_spare;
     _Atomic(uint32_t) life; /* enum p_life */
     uint64_t seen_picks;    /* sysmon's */
@@ -175,14 +177,13 @@ enum p_life { P_ACTIVE, P_RETIRING, P_RETIRED };
 struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct p *p;             /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
     struct os_exceptions *exceptions; /* the thread's; without a C++ runtime one that stays zero */
     uint16_t fp_control;              /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
-
-    _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
 
     uint32_t gone_on; /* see sched_go_on_for_now() */
 
@@ -193,6 +194,7 @@ struct m {
 
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */
+    bool to_watch; /* woken to sleep towards a timer, not for work */
     struct p *waker;
     uint32_t spin_score; /* of 256: how often spinning paid lately */
     uint32_t spins_skipped;
@@ -225,8 +227,13 @@ struct m {
     _Static_assert(offsetof(struct a, member) == offsetof(struct b, member), "sched.h knows it")
 SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
+SCHED_SAME(m, sched_m, asked);
+SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
+SCHED_SAME(p, sched_p, caches);
+SCHED_SAME(p, sched_p, timers);
+SCHED_SAME(p, sched_p, timer);
 
 /* The wake-up word: how many Ps are idle and how many Ms spin, and whether the run ends. */
 #define WORD_IDLE_ONE UINT64_C(1)
@@ -501,6 +508,8 @@ void sysmon_reset(void);
 void sysmon_watch(struct m *eyes); /* the caller of weft_run, until sysmon_stop() */
 void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
+/* Whether it looks by itself before that time, and sees to it that somebody watches the timers. */
+bool sysmon_looks_before(int64_t time);
 
 /* fatal.c */
 bool sched_is_dying(void); /* some thread is reporting the end of the process */

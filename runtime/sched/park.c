@@ -236,16 +236,17 @@ static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
     sanitize_acquire(w);
 }
 
-void waiter_wait(struct waiter *w, enum wait_reason reason)
+uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 {
     struct g *g = container_of(w, struct g, waiter);
     atomic_store_relaxed(&w->reason, (uint8_t)reason);
     if (unlikely(w->g != g)) {
         wait_elsewhere(w);
-        return;
+        return w->result;
     }
     park(g);
     sanitize_acquire(w);
+    return w->result;
 }
 
 static void wake_foreign(struct g *g)
@@ -255,6 +256,23 @@ static void wake_foreign(struct g *g)
     atomic_add_relaxed(&sched.foreign_unparks, 1);
     sched_inject(g);
     foreign_exit();
+}
+
+/* Out of line: a wake-up that displaces nobody saves no registers. */
+static __attribute__((noinline)) void wake_displacing(struct p *p, struct g *displaced)
+{
+    runq_settle_next(p, displaced);
+}
+
+static inline __attribute__((always_inline)) void wake_next(struct p *p, struct g *g)
+{
+    counter_add(&p->unparks, 1);
+    prefetch_stack(g); /* it most likely runs next */
+    struct g *displaced = runq_swap_next(p, g);
+    if (unlikely(displaced))
+        wake_displacing(p, displaced);
+    else
+        runq_settle_next(p, NULL);
 }
 
 void waiter_wake(struct waiter *w)
@@ -270,9 +288,13 @@ void waiter_wake(struct waiter *w)
         wake_foreign(g);
         return;
     }
-    counter_add(&p->unparks, 1);
-    prefetch_stack(g); /* it most likely runs next */
-    runq_push_next(p, g);
+    wake_next(p, g);
+}
+
+void waiter_wake_here(struct waiter *w, struct sched_m *m)
+{
+    sanitize_release(w);
+    wake_next((struct p *)m->p, w->g);
 }
 
 void waiter_wake_in_order(struct waiter *w)

@@ -276,23 +276,9 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops)
     sched.timer_ops = *ops;
 }
 
-struct sched_timer_slot *sched_timer_slot(void)
+struct sched_timer_slot *sched_timer_slot_any(void)
 {
-    struct p *p = p_self();
-    for (unsigned i = 0, made = ps_made(); !p && i < made; i++)
-        p = sched.ps[i];
-    return p ? &p->timer : NULL;
-}
-
-struct sched_timer_slot *sched_timer_slot_of(struct p *p)
-{
-    return &p->timer;
-}
-
-bool sched_timer_is_here(const struct sched_timer_slot *slot)
-{
-    struct p *p = p_self();
-    return p && slot == &p->timer;
+    return ps_made() ? &sched.ps[0]->timer : NULL;
 }
 
 void sched_timer_armed(void)
@@ -304,13 +290,9 @@ void sched_timer_armed(void)
         watcher_ensure(NULL);
 }
 
-void sched_timer_count(int delta)
+void sched_timer_count_without_p(int delta)
 {
-    struct p *p = p_self();
-    if (likely(p))
-        counter_add(&p->timers, delta);
-    else
-        atomic_add_relaxed(&sched.foreign_timers, delta);
+    atomic_add_relaxed(&sched.foreign_timers, delta);
 }
 
 uint64_t sched_run_number(void)

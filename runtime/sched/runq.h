@@ -50,20 +50,29 @@ static inline void runq_push_last(struct p *p, struct g *g)
     wake_check(p);
 }
 
+/* Put g into `next`; who stood there. */
+static inline __attribute__((always_inline)) struct g *runq_swap_next(struct p *p, struct g *g)
+{
+    if (!p_is_solo(p))
+        return atomic_swap_acq_rel(&p->next, g);
+    struct g *displaced = atomic_load_relaxed(&p->next);
+    atomic_store_relaxed(&p->next, g);
+    return displaced;
+}
+
+/* After that. */
+static inline __attribute__((always_inline)) void runq_settle_next(struct p *p, struct g *displaced)
+{
+    if (displaced)
+        runq_push_tail(p, displaced);
+    if (!p_is_solo(p))
+        wake_check(p);
+}
+
 /* Make g the next to run here, and wake somebody, maybe. */
 static inline __attribute__((always_inline)) void runq_push_next(struct p *p, struct g *g)
 {
-    if (p_is_solo(p)) {
-        struct g *displaced = atomic_load_relaxed(&p->next);
-        atomic_store_relaxed(&p->next, g);
-        if (displaced)
-            runq_push_tail(p, displaced);
-        return;
-    }
-    struct g *displaced = atomic_swap_acq_rel(&p->next, g);
-    if (displaced)
-        runq_push_tail(p, displaced);
-    wake_check(p);
+    runq_settle_next(p, runq_swap_next(p, g));
 }
 
 static inline __attribute__((always_inline)) struct g *runq_take_next(struct p *p)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <weft/base.h>
 
+#include "alloc/slab.h"
 #include "arch/assert.h"
 #include "arch/atomic.h"
 
@@ -54,7 +55,7 @@ struct waiter {
     void *object; /* what it waits for, and how a run that ends takes the dead out of it */
     void (*unlink)(void *object);
     uint32_t name;             /* see waiter_by_name; never changes */
-    _Atomic(uint32_t) futex;   /* foreign: 1 when woken */
+    _Atomic(uint32_t) futex;   /* foreign: see foreign_wake() */
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
@@ -84,13 +85,13 @@ struct waiter_extra {
 };
 
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
-struct slab_class;
-struct slab_cache;
 enum sched_cache {
     SCHED_CACHE_WAITERS,
     SCHED_CACHE_TIMERS,
     SCHED_CACHE_TIMED,
     SCHED_CACHE_FUNCS,
+    SCHED_CACHE_CONTEXTS,
+    SCHED_CACHE_CONTEXT_LEAVES,
     SCHED_CACHES
 };
 void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
@@ -98,18 +99,16 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
 struct slab_cache *sched_cache(enum sched_cache which);
 
+/* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
+ * the run. */
+bool sched_outlives_run(const void *object);
+
 /* Which run is on, or the number of none: no two runs have the same. */
 uint64_t sched_run_number(void);
 
 /* Start a goroutine, behind those that can run: for those who start several that shall run in that order, and
  * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
 int sched_go_in_order(weft_fn fn, void *arg);
-
-/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
- * processor of the run holds it anyway. */
-enum run_hold { RUN_GONE, RUN_OURS, RUN_HELD };
-enum run_hold sched_hold_run(void); /* RUN_GONE: none is on; its goroutines never run again */
-void sched_release_run(enum run_hold hold);
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -123,12 +122,16 @@ static inline uint32_t waiter_name(const struct waiter *w)
 #define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
 extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
 
-static inline struct waiter *waiter_by_name(uint32_t name)
+/* name: not 0. */
+static inline struct waiter *waiter_named(uint32_t name)
 {
-    if (!name)
-        return NULL;
     struct waiter **chunk = atomic_load_acquire(&waiter_chunks[name >> WAITER_CHUNK_BITS]);
     return chunk[name % WAITER_CHUNK_SIZE];
+}
+
+static inline struct waiter *waiter_by_name(uint32_t name)
+{
+    return name ? waiter_named(name) : NULL;
 }
 
 /* Of one from waiter_get. */
@@ -153,11 +156,15 @@ static inline bool waiter_is_dead(struct waiter *w)
 /* On a foreign thread: true when woken, false when the deadline passed first. */
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 
-/* Park until woken. */
-void waiter_wait(struct waiter *w, enum wait_reason reason);
+/* Park until woken; w->result. */
+uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
 /* Make its owner runnable. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
+
+/* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
+struct sched_m;
+void waiter_wake_here(struct waiter *w, struct sched_m *m);
 
 /* A new generation, to be won by waiter_claim. Before publishing. */
 static inline uint64_t waiter_arm(struct waiter *w)
@@ -195,15 +202,31 @@ bool sched_on_goroutine(void);
  * back that nobody has used since. Whether there may be more to give at the next call. */
 void sched_set_trim(bool (*fn)(void));
 
-/* The first members of an M and of a P, for inline functions of other rooms. */
+/* What the time room keeps in a P. */
+struct sched_timer_slot {
+    _Atomic(void *) timers;    /* the time room's */
+    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+};
+
+/* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct sched_p *p; /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked;
+};
+struct sched_g {
+    char switched[64];
+    struct g *next;
+    struct waiter waiter;
 };
 struct sched_p {
     _Atomic(struct g *) next;
     _Atomic(uint32_t) picks_left, rounds, mode;
-    uint32_t number;
+    uint32_t number, picks_put_off;
+    uint64_t id_next, id_end;
+    struct slab_cache gs, caches[SCHED_CACHES];
+    _Atomic(int64_t) timers;
+    _Alignas(CACHE_LINE) struct sched_timer_slot timer;
 };
 
 enum p_mode {
@@ -227,6 +250,46 @@ static inline uint32_t sched_p_number(void)
     return m->p->number;
 }
 
+/* The P of the run that is on which the caller holds, or NULL. Not across a park. */
+static inline struct sched_p *sched_p_here(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    struct sched_p *p = likely(m) ? m->p : NULL;
+    return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
+}
+
+/* As sched_cache(), by who knows his P, or that he has none. */
+static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_cache which)
+{
+    return likely(p) ? &p->caches[which] : sched_cache(which);
+}
+
+enum run_hold {
+    RUN_GONE, /* none is on; its goroutines never run again */
+    RUN_OURS,
+    RUN_HELD
+};
+enum run_hold sched_hold_run_without_p(void);
+void sched_release_run_without_p(void);
+
+/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
+ * processor of the run holds it anyway. */
+static inline enum run_hold sched_hold_run_at(struct sched_p *p)
+{
+    return likely(p) ? RUN_OURS : sched_hold_run_without_p();
+}
+
+static inline enum run_hold sched_hold_run(void)
+{
+    return sched_hold_run_at(sched_p_here());
+}
+
+static inline void sched_release_run(enum run_hold hold)
+{
+    if (unlikely(hold == RUN_HELD))
+        sched_release_run_without_p();
+}
+
 /* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
 extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
 
@@ -245,6 +308,17 @@ static inline void sched_checkpoint(void)
 {
     if (unlikely(sched_is_asked()))
         sched_give_way();
+}
+
+/* This goroutine's M, if nothing is asked of it and its run is on: what the short ways of operations begin with. NULL
+ * on a foreign thread and in a blocking section too. Not across a park. */
+static inline struct sched_m *sched_m_unasked(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked) ||
+                 atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
+        return NULL;
+    return m;
 }
 
 /* What the fail room keeps for each goroutine and foreign thread. */
@@ -308,25 +382,22 @@ struct sched_timer_ops {
 };
 void sched_set_timer_ops(const struct sched_timer_ops *ops);
 
-/* What the time room keeps in a P. */
-struct sched_timer_slot {
-    _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
-};
-
-/* The slot of the P that the caller holds; on a foreign thread, which holds the run, that of some P. Not
- * across a park. */
-struct sched_timer_slot *sched_timer_slot(void);
-struct sched_timer_slot *sched_timer_slot_of(struct p *p);
-
-/* Whether it is that of the P that the caller holds. */
-bool sched_timer_is_here(const struct sched_timer_slot *slot);
+/* On a thread without a P, which holds the run: some P's slot. */
+struct sched_timer_slot *sched_timer_slot_any(void);
 
 /* A timer nearer than before was armed by the caller: see to it that somebody watches it. */
 void sched_timer_armed(void);
 
+void sched_timer_count_without_p(int delta);
+
 /* Count timers armed (+) and gone (-), for weft_stats. */
-void sched_timer_count(int delta);
+static inline void sched_timer_count(struct sched_p *p, int delta)
+{
+    if (likely(p))
+        atomic_store_relaxed(&p->timers, atomic_load_relaxed(&p->timers) + delta);
+    else
+        sched_timer_count_without_p(delta);
+}
 
 SANITIZE_OWNER_DATA_END
 

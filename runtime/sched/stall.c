@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * stall.c - telling of goroutines that keep a processor for long: WEFT_STALL_MS.
  *
- *   weft: P 0 has been held by goroutine 17 (worker) for 230 ms at crunch+0x1f (server+0x11ff),
+ *   weft: P 0 has been held by goroutine 17 (worker) for 230 ms at crunch.c:31, crunch+0x1f (server+0x11ff),
  *   started as serve+0x0 (server+0x1139)
  *
  * That is when there was no pick on the P for so long, by the clock: it computes, or waits in the kernel outside
@@ -15,13 +15,15 @@
  *
  * Who it is is read from the M and the goroutine while they run. What is read is used only if the P's picks are still the
  * same afterwards; descriptors are type-stable. Where it is, its thread is asked (arch/probe.h), which may
- * not answer: then the place is left out. */
+ * not answer: then the place is left out. What reads the debug information is loaded as the run begins: sysmon must not wait
+ * for the loader's lock, which a goroutine may hold for long (dlopen of what has a constructor). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/probe.h"
+#include "arch/source.h"
 #include "arch/symbol.h"
 #include "arch/text.h"
 #include "runtime/sched/internal.h"
@@ -59,7 +61,10 @@ int stall_set_up(void)
 
 void stall_begin(void)
 {
-    if (sched.stall_ns && os_probe_begin())
+    if (!sched.stall_ns)
+        return;
+    os_source_prepare();
+    if (os_probe_begin())
         os_write_stderr("weft: WEFT_STALL_MS: no signal is free: reports are without places\n");
 }
 
@@ -124,13 +129,6 @@ static void add_holder(struct text *t, const struct held *h)
     }
 }
 
-static void add_place(struct text *t, uintptr_t pc)
-{
-    text_add(t, " at ");
-    if (!os_symbol_add(t, pc, false))
-        text_hex(t, pc);
-}
-
 static void report(struct p *p, int64_t held_ns)
 {
     struct held h;
@@ -146,12 +144,16 @@ static void report(struct p *p, int64_t held_ns)
     text_add(&t, " for ");
     text_decimal(&t, (uint64_t)(held_ns / NS_PER_MS));
     text_add(&t, " ms");
-    if (os_probe(atomic_load_relaxed(&h.m->thread_id), os_now() + ANSWER_NS, &pc) && still_holds(p))
-        add_place(&t, pc);
+    if (os_probe(atomic_load_relaxed(&h.m->thread_id), os_now() + ANSWER_NS, &pc) &&
+        still_holds(p)) {
+        text_add(&t, " at ");
+        os_place_add(&t, pc, false);
+    }
     text_add(&t, ", started as ");
     if (!os_symbol_add(&t, (uintptr_t)h.fn, false))
         text_hex(&t, (uintptr_t)h.fn);
     text_char(&t, '\n');
+    os_source_forget();
     os_symbol_forget();
     if (!sched_is_dying())
         os_write_stderr(line);

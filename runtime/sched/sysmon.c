@@ -11,6 +11,11 @@
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
  * memory; whoever takes a P then wakes it.
  *
+ * A program that does a little at each tick of a timer would have it run in between for longer than that takes, and wake-ups are
+ * what such a program costs. So having slept it dozes as long as each look finds all Ps idle: it sleeps on at once, till a
+ * moment after the next timer. Who takes a P shortly before doesn't wake it, and leaves it to that look to see that
+ * somebody watches the timers after that (watcher_ensure): the ticks of a ticker cost two wake-ups each, one to run and this.
+ *
  * Where work needs another M and no thread is to be had, it tries again with each look. As long as some M
  * holds a P that one will come to the work, later. If all are in blocking sections or wait for their locked
  * goroutines nobody will, but the shortage may pass or a section end; were it to last, goroutines could wait
@@ -35,6 +40,8 @@ SANITIZE_OWNER_DATA_BEGIN
 struct monitor {
     struct m *eyes; /* never runs anything: remembers what was seen in `next` */
     unsigned quiet; /* looks in a row that found nothing */
+    bool dozes;     /* it has slept, and found all idle since, but for one look */
+    bool busy;      /* the last look didn't */
     int64_t period;
     int64_t trim_at;
     int64_t starves_at; /* when a shortage of threads becomes fatal; 0: there is none */
@@ -44,6 +51,9 @@ struct monitor {
 /* The futex too. */
 static _Atomic(uint32_t) state;
 enum { AWAKE, ASLEEP, STOP };
+
+/* While it dozes: when it looks next. 0: that isn't known. */
+static _Atomic(int64_t) looks_at;
 
 typedef bool (*trim_fn)(void);
 
@@ -128,20 +138,47 @@ static int64_t next_duty(struct monitor *mon)
     return timer < trim && timer < atomic_load_relaxed(&sched.watch_deadline) ? timer : trim;
 }
 
+/* The same while it dozes: a moment after the next timer. */
+static int64_t doze_until(struct monitor *mon)
+{
+    int64_t duty = next_duty(mon), timer = timers_earliest(), now = os_now();
+    if (timer == OS_FOREVER)
+        return duty;
+    int64_t look = (timer < now ? now : timer) + PERIOD_MIN_NS;
+    return look < duty ? look : duty;
+}
+
+bool sysmon_looks_before(int64_t time)
+{
+    int64_t at = atomic_load_relaxed(&looks_at);
+    return at && at < time;
+}
+
+static void wake_up(struct monitor *mon)
+{
+    uint32_t asleep = ASLEEP;
+    bool dozed = atomic_load_relaxed(&looks_at);
+    atomic_store_relaxed(&looks_at, 0);
+    if (!atomic_cas_acq_rel(&state, &asleep, AWAKE) || dozed)
+        mon->trimmed = false; /* somebody runs, or has */
+    atomic_fence_after_rmw(); /* [WATCH-2] who left his timers to the look that comes now, or we see them */
+    mon->dozes = true;
+    mon->quiet = 0;
+    mon->period = PERIOD_MIN_NS;
+}
+
 /* All Ps are idle: sleep until one is taken. */
 static void sleep_while_idle(struct monitor *mon)
 {
+    int64_t until = mon->dozes ? doze_until(mon) : next_duty(mon);
     uint32_t awake = AWAKE;
+    atomic_store_relaxed(&looks_at, mon->dozes ? until : 0); /* before ASLEEP, see sysmon_poke() */
     if (!atomic_cas_acq_rel(&state, &awake, ASLEEP))
         return;
     atomic_fence_after_rmw(); /* [SYSMON-2] */
     if (all_idle() && !work_visible(mon->eyes))
-        os_futex_wait(&state, ASLEEP, next_duty(mon));
-    uint32_t asleep = ASLEEP;
-    if (!atomic_cas_acq_rel(&state, &asleep, AWAKE))
-        mon->trimmed = false; /* somebody runs */
-    mon->quiet = 0;
-    mon->period = PERIOD_MIN_NS;
+        os_futex_wait(&state, ASLEEP, until);
+    wake_up(mon);
 }
 
 /* Work waits beside an idle P. True: and nobody will come to it. */
@@ -166,10 +203,15 @@ static void look(struct monitor *mon)
     unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
     trim_if_due(mon, now);
     retire_idle();
-    if (all_idle() && ++mon->quiet > QUIET_BEFORE_SLEEP) {
+    bool busy = !all_idle();
+    mon->dozes &= !(busy && mon->busy);
+    mon->busy = busy;
+    if (!busy && ((mon->dozes && !work_visible(mon->eyes)) || ++mon->quiet > QUIET_BEFORE_SLEEP)) {
         sleep_while_idle(mon);
         return;
     }
+    if (mon->dozes)
+        watcher_ensure(NULL);
     for (unsigned i = 0, made = ps_made(); i < made; i++)
         look_at(sched.ps[i], now);
     bool waits = idle > 0 && work_visible(mon->eyes);
@@ -207,7 +249,9 @@ void sysmon_poke(void)
 {
     atomic_fence_after_rmw(); /* [SYSMON-1] the caller has just taken a P */
     uint32_t asleep = ASLEEP;
-    if (unlikely(atomic_load_relaxed(&state) == ASLEEP) &&
+    /* Acquire pairs with sleep_while_idle(): looks_at is of that sleep. */
+    if (unlikely(atomic_load_acquire(&state) == ASLEEP) &&
+        !(atomic_load_relaxed(&looks_at) && sysmon_looks_before(os_now() + 2 * PERIOD_MIN_NS)) &&
         atomic_cas_acq_rel(&state, &asleep, AWAKE))
         os_futex_wake(&state, 1);
 }

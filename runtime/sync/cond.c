@@ -8,12 +8,12 @@
  *
  * Cost: wait 1 RMW, signal 1, both besides the mutex's; a signal for nobody 0. */
 #include <errno.h>
-#include <limits.h>
 #include <weft/defer.h>
 #include <weft/go.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 
+#include "runtime/sync/check.h"
 #include "runtime/sync/mutex.h"
 #include "runtime/sync/queue.h"
 #include "runtime/time/time.h"
@@ -49,22 +49,36 @@ static inline void check_not_copied(weft_cond *c)
         weft_panic("sync.Cond is copied");
 }
 
-static void line_up(weft_cond *c, struct queue_node *node)
+static inline void line_up(weft_cond *c, struct queue_node *node)
 {
     queue_word *q = cond_word(c);
     queue_unlock(q, queue_append(queue_lock(q), node));
 }
 
-void weft_cond_wait(weft_cond *c)
+/* Lock the mutex again. */
+static inline void come_back(weft_mutex *mutex, uintptr_t site)
+{
+    lock_check_asks(mutex, LOCK_MUTEX, site);
+    mutex_acquire(mutex);
+    lock_check_has(mutex, LOCK_MUTEX, site);
+}
+
+static void wait_untimed(weft_cond *c, uintptr_t site)
 {
     struct queue_node node;
     weft_mutex *mutex = c->mutex_; /* c may be gone when it has been signalled */
     check_not_copied(c);
     struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
     line_up(c, &node);
+    lock_check_gives(mutex, site);
     mutex_release(mutex);
     waiter_wait(w, WAIT_COND);
-    weft_mutex_lock(mutex);
+    come_back(mutex, site);
+}
+
+void weft_cond_wait(weft_cond *c)
+{
+    wait_untimed(c, LOCK_SITE);
 }
 
 /* ---- signal ---- */
@@ -81,36 +95,51 @@ static inline bool signals(struct queue_node *node, enum run_hold hold)
     return (word & 1) && waiter_claim(w, word);
 }
 
-static void wake_up_to(weft_cond *c, unsigned n)
+static inline bool somebody_waits(weft_cond *c)
 {
-    queue_word *q = cond_word(c);
-    struct queue_string released = {0};
     sched_checkpoint();
     check_not_copied(c);
-    if (!queue_first(atomic_load_acquire(q)))
-        return; /* one that is lining up just now has the mutex still */
-    uint64_t word = queue_lock(q);
-    enum run_hold hold = sched_hold_run();
-    for (struct queue_node *node; n && (node = queue_first(word));) {
-        word = queue_remove(word, node);
-        if (signals(node, hold)) {
-            queue_string(&released, node);
-            n--;
-        }
-    }
-    queue_unlock(q, word);
-    queue_wake_all(released.first);
-    sched_release_run(hold);
+    return queue_first(
+        atomic_load_acquire(cond_word(c))); /* one that is lining up just now has the mutex still */
 }
 
 void weft_cond_signal(weft_cond *c)
 {
-    wake_up_to(c, 1);
+    queue_word *q = cond_word(c);
+    struct queue_node *node;
+    if (!somebody_waits(c))
+        return;
+    uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
+    struct waiter *w = NULL;
+    while (!w && (node = queue_first(word))) {
+        word = queue_remove(word, node);
+        w = signals(node, hold) ? node->w : NULL;
+    }
+    if (w)
+        w->unlink = NULL; /* it is in no queue any more */
+    queue_unlock(q, word);
+    if (w)
+        waiter_wake(w);
+    sched_release_run(hold);
 }
 
 void weft_cond_broadcast(weft_cond *c)
 {
-    wake_up_to(c, UINT_MAX);
+    queue_word *q = cond_word(c);
+    struct queue_string released = {0};
+    if (!somebody_waits(c))
+        return;
+    uint64_t word = queue_lock(q);
+    enum run_hold hold = sched_hold_run();
+    for (struct queue_node *node; (node = queue_first(word));) {
+        word = queue_remove(word, node);
+        if (signals(node, hold))
+            queue_string(&released, node);
+    }
+    queue_unlock(q, word);
+    queue_wake_all(released.first);
+    sched_release_run(hold);
 }
 
 /* ---- with a deadline ---- */
@@ -145,7 +174,7 @@ static void leave(weft_cond *c, struct queue_node *node)
 }
 
 /* -ENOMEM: not begun, the mutex is locked as before. */
-static int wait_timed(weft_cond *c, int64_t deadline)
+static int wait_timed(weft_cond *c, int64_t deadline, uintptr_t site)
 {
     struct queue_node node;
     struct timer_ticket ticket = {0};
@@ -157,6 +186,7 @@ static int wait_timed(weft_cond *c, int64_t deadline)
         return -ENOMEM;
     }
     line_up(c, &node);
+    lock_check_gives(c->mutex_, site);
     mutex_release(c->mutex_);
     if (w->g)
         waiter_wait(w, WAIT_COND);
@@ -174,20 +204,21 @@ static int wait_timed(weft_cond *c, int64_t deadline)
 int weft_cond_wait_until(weft_cond *c, int64_t deadline)
 {
     if (deadline == WEFT_FOREVER) {
-        weft_cond_wait(c);
+        wait_untimed(c, LOCK_SITE);
         return 0;
     }
     int rc = -ETIMEDOUT;
     weft_mutex *mutex = c->mutex_; /* as above */
     check_not_copied(c);
     if (deadline <= os_now()) {
+        lock_check_gives(mutex, LOCK_SITE);
         weft_mutex_unlock(mutex);
         weft_yield(); /* who polls in a loop gives way all the same */
     } else {
-        rc = wait_timed(c, deadline);
+        rc = wait_timed(c, deadline, LOCK_SITE);
     }
     if (rc != -ENOMEM)
-        weft_mutex_lock(mutex);
+        come_back(mutex, LOCK_SITE);
     return rc;
 }
 

@@ -29,6 +29,7 @@
 
 #include <weft/go.h>
 
+#include "runtime/sync/check.h"
 #include "runtime/sync/queue.h"
 
 #define LOCKED UINT64_C(1)
@@ -163,7 +164,7 @@ static __attribute__((noinline)) void lock_in_line(weft_mutex *m)
     }
 }
 
-bool weft_mutex_try_lock_slow(weft_mutex *m)
+bool mutex_try_acquire(weft_mutex *m)
 {
     sched_checkpoint();
     queue_word *q = mutex_word(m);
@@ -174,10 +175,25 @@ bool weft_mutex_try_lock_slow(weft_mutex *m)
     return false;
 }
 
+void mutex_acquire_slow(weft_mutex *m)
+{
+    if (!mutex_try_acquire(m))
+        lock_in_line(m);
+}
+
+bool weft_mutex_try_lock_slow(weft_mutex *m)
+{
+    bool mine = mutex_try_acquire(m);
+    if (mine)
+        lock_check_has(m, LOCK_MUTEX, LOCK_SITE);
+    return mine;
+}
+
 void weft_mutex_lock_slow(weft_mutex *m)
 {
-    if (!weft_mutex_try_lock_slow(m))
-        lock_in_line(m);
+    lock_check_asks(m, LOCK_MUTEX, LOCK_SITE);
+    mutex_acquire_slow(m);
+    lock_check_has(m, LOCK_MUTEX, LOCK_SITE);
 }
 
 /* ---- unlock ---- */
@@ -220,7 +236,7 @@ static bool release_to_sleeper(queue_word *q)
     return handed;
 }
 
-bool mutex_release(weft_mutex *m)
+bool mutex_release_slow(weft_mutex *m)
 {
     queue_word *q = mutex_word(m);
     for (;;) {
@@ -236,7 +252,8 @@ bool mutex_release(weft_mutex *m)
 
 void weft_mutex_unlock_slow(weft_mutex *m)
 {
-    if (!mutex_release(m))
+    lock_check_gives(m, LOCK_SITE);
+    if (!mutex_release_slow(m))
         sched_go_on_for_now();
     else if (sched_on_goroutine())
         weft_yield(); /* to the new owner, for whom others wait, too */

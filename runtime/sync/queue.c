@@ -14,7 +14,7 @@ void queue_give_way(unsigned *n)
         os_yield();
 }
 
-uint64_t queue_lock(queue_word *q)
+uint64_t queue_lock_slow(queue_word *q)
 {
     unsigned looks = 0;
     uint64_t word = atomic_load_relaxed(q);

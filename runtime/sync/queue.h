@@ -42,8 +42,7 @@ struct queue_node {
 /* Let whoever is busy go on. Counts in *n how often the caller has been here. */
 void queue_give_way(unsigned *n);
 
-/* Become busy. What the word was; the caller's until queue_unlock(). */
-uint64_t queue_lock(queue_word *q);
+uint64_t queue_lock_slow(queue_word *q);
 
 /* Take those out whom a run that ended has left behind. While busy; the new word. */
 uint64_t queue_remove_dead(uint64_t word);
@@ -52,6 +51,14 @@ uint64_t queue_remove_dead(uint64_t word);
 void queue_wake_all(struct queue_node *first);
 
 SANITIZE_OWNER_DATA_BEGIN
+
+/* Become busy. What the word was; the caller's until queue_unlock(). */
+static inline uint64_t queue_lock(queue_word *q)
+{
+    uint64_t word = atomic_load_relaxed(q);
+    bool busy = !(word & QUEUE_BUSY) && atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY);
+    return likely(busy) ? word : queue_lock_slow(q);
+}
 
 static inline struct queue_node *queue_first(uint64_t word)
 {

@@ -24,6 +24,7 @@
 #include <weft/go.h>
 #include <weft/sync.h>
 
+#include "runtime/sync/check.h"
 #include "runtime/sync/mutex.h"
 #include "runtime/sync/queue.h"
 
@@ -143,6 +144,7 @@ void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
     /* An orphan, which has been counted, goes no further than the line after this. */
     if (unlikely(sched_is_orphan()))
         weft_rwmutex_runlock_slow(rw);
+    lock_check_asks(rw, LOCK_READ, LOCK_SITE);
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_READ;
     uint64_t word = queue_lock(rw_word(rw));
@@ -155,15 +157,19 @@ void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
     sched_release_run(hold);
     if (waits)
         waiter_wait(w, WAIT_RWMUTEX_RLOCK);
+    lock_check_has(rw, LOCK_READ, LOCK_SITE);
 }
 
 bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
 {
     sched_checkpoint();
     uint64_t state = atomic_load_relaxed(rw_state(rw));
-    while (!(state & (RW_WRITING | RW_WAITING)))
-        if (atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER))
+    while (!(state & (RW_WRITING | RW_WAITING))) {
+        if (atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER)) {
+            lock_check_has(rw, LOCK_READ, LOCK_SITE);
             return true;
+        }
+    }
     return false;
 }
 
@@ -188,6 +194,7 @@ static bool leave_to_writer(weft_rwmutex *rw)
 void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
 {
     uint64_t state = atomic_load_relaxed(rw_state(rw));
+    lock_check_gives(rw, LOCK_SITE);
     for (;;) {
         if (state < RW_READER)
             sched_fatal("sync: RUnlock of unlocked RWMutex");
@@ -230,19 +237,23 @@ void weft_rwmutex_lock(weft_rwmutex *rw)
 {
     uint64_t nobody = 0;
     sched_checkpoint();
-    weft_mutex_lock(&rw->writers_);
+    lock_check_asks(rw, LOCK_WRITE, LOCK_SITE);
+    mutex_acquire(&rw->writers_);
     if (!atomic_cas_acq_rel(rw_state(rw), &nobody, RW_WRITING))
         wait_to_write(rw);
+    lock_check_has(rw, LOCK_WRITE, LOCK_SITE);
 }
 
 bool weft_rwmutex_try_lock(weft_rwmutex *rw)
 {
     uint64_t nobody = 0;
     sched_checkpoint();
-    if (atomic_load_relaxed(rw_state(rw)) || !weft_mutex_try_lock(&rw->writers_))
+    if (atomic_load_relaxed(rw_state(rw)) || !mutex_try_acquire(&rw->writers_))
         return false;
-    if (atomic_cas_acq_rel(rw_state(rw), &nobody, RW_WRITING))
+    if (atomic_cas_acq_rel(rw_state(rw), &nobody, RW_WRITING)) {
+        lock_check_has(rw, LOCK_WRITE, LOCK_SITE);
         return true;
+    }
     weft_mutex_unlock(&rw->writers_);
     return false;
 }
@@ -270,6 +281,7 @@ void weft_rwmutex_unlock(weft_rwmutex *rw)
     uint64_t alone = RW_WRITING;
     if (!(atomic_load_relaxed(rw_state(rw)) & RW_WRITING))
         sched_fatal("sync: Unlock of unlocked RWMutex");
+    lock_check_gives(rw, LOCK_SITE);
     bool handed = mutex_release(&rw->writers_);
     while (!atomic_cas_acq_rel(rw_state(rw), &alone, 0) && !open_to_waiting(rw))
         alone = RW_WRITING;

@@ -11,12 +11,14 @@
  * What is left of a release's units when nobody waits any more is given back by a CAS after the word: the step that lets
  * others acquire is the last touch. Those who were served are woken after that.
  *
+ * One whose wait may be ended by others (sync.h) is served by a claim of its waiter. If that fails it is passed over; who was
+ * ended takes himself out and serves those whom he kept waiting.
+ *
  * Cost: 1 RMW for an acquire or a release; 2 for an acquire that waits first, 1 for one that waits behind others, 1
  * for a release that serves them. */
-#include <weft/defer.h>
-#include <weft/sync.h>
+#include "runtime/sync/sync.h"
 
-#include "runtime/sync/queue.h"
+#include <weft/defer.h>
 
 #define SEM_WAITING UINT64_C(1)
 
@@ -45,6 +47,16 @@ static void check(const weft_sem *s, int64_t n)
         weft_panic("semaphore: n < 0");
 }
 
+/* Whether it gets its units; else it has been ended. */
+static bool is_served(struct queue_node *node)
+{
+    struct waiter *w = node->w;
+    if (likely(!w->cancellable))
+        return true;
+    uint64_t word = atomic_load_acquire(&w->word);
+    return (word & 1) && waiter_claim(w, word);
+}
+
 /* Busy, with WAITING set in `state`, which the caller has changed: serve those whose turn it is. The new word. When nobody
  * waits any more, of the `given` units those that are left stay out, for the caller to give back. */
 static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum run_hold hold,
@@ -57,8 +69,10 @@ static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum r
             continue;
         if (!fits(s, state, node->what))
             break;
-        state += (uint64_t)node->what << 1;
         word = queue_remove(word, node);
+        if (!is_served(node))
+            continue;
+        state += (uint64_t)node->what << 1;
         queue_string(served, node);
     }
     int64_t left = s->size_ - (int64_t)(state >> 1);
@@ -69,17 +83,22 @@ static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum r
     return word;
 }
 
+/* Busy: somebody has been taken out whose turn it wasn't. Ends that. */
+static void go_on_without(weft_sem *s, uint64_t word, enum run_hold hold)
+{
+    struct queue_string served = {0};
+    int64_t given = 0;
+    uint64_t state = atomic_load_acquire(sem_state(s));
+    if (state & SEM_WAITING)
+        word = serve_waiting(s, state, word, hold, &given, &served);
+    queue_unlock(sem_word(s), word);
+    queue_wake_all(served.first);
+}
+
 static void sem_unlink_dead(void *sem)
 {
     weft_sem *s = sem;
-    struct queue_string served = {0};
-    int64_t given = 0;
-    uint64_t word = queue_remove_dead(queue_lock(sem_word(s)));
-    uint64_t state = atomic_load_acquire(sem_state(s));
-    if (state & SEM_WAITING)
-        word = serve_waiting(s, state, word, RUN_GONE, &given, &served);
-    queue_unlock(sem_word(s), word);
-    queue_wake_all(served.first);
+    go_on_without(s, queue_remove_dead(queue_lock(sem_word(s))), RUN_GONE);
 }
 
 /* ---- acquire ---- */
@@ -136,6 +155,50 @@ bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n)
         if (atomic_cas_acq_rel(sem_state(s), &state, state + ((uint64_t)n << 1)))
             return true;
     return false;
+}
+
+/* ---- an acquire that may be ended ---- */
+
+bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
+                    void (*unlink)(void *object))
+{
+    struct waiter *w = queue_stand(&wait->node, object, unlink);
+    wait->sem = s;
+    wait->node.what = n;
+    wait->token = waiter_arm(w);
+    w->cancellable = true;
+    if (n > s->size_)
+        return false;
+    uint64_t word = queue_lock(sem_word(s));
+    bool takes = take_or_wait(s, n);
+    queue_unlock(sem_word(s), takes ? word : queue_append(word, &wait->node));
+    if (takes)
+        w->cancellable = false;
+    return takes;
+}
+
+void sem_wait_unlink_dead(struct sem_wait *wait)
+{
+    if (sched_outlives_run(wait->sem) && wait->node.what <= wait->sem->size_)
+        sem_unlink_dead(wait->sem);
+}
+
+void sem_wait_leave(struct sem_wait *wait)
+{
+    weft_sem *s = wait->sem;
+    if (wait->node.what > s->size_)
+        return;
+    enum run_hold hold = sched_hold_run();
+    uint64_t word = queue_lock(sem_word(s));
+    if (wait->node.next)
+        word = queue_remove(word, &wait->node);
+    go_on_without(s, word, hold);
+    sched_release_run(hold);
+}
+
+void sem_wait_end(struct sem_wait *wait)
+{
+    wait->node.w->cancellable = false;
 }
 
 /* ---- release ---- */

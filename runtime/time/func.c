@@ -10,7 +10,10 @@
  * and after the reading [FUNC-1] [FUNC-2].
  *
  * References: one of the program's, one a timer that is armed; the timer's goes when it is cancelled, has fired, or
- * the run ends. Cost beside the arming's and the cancel's: a stop 1 RMW, for the reference; a reset 3. */
+ * the run ends. That of the first timer, if a stop cancels it, goes with the program's: the stop is over before that
+ * one goes, so `stopped_first` needs no RMW.
+ *
+ * Cost beside the arming's and the cancel's: a stop 0 RMWs, after a reset 1; a reset 3. */
 #include <errno.h>
 #include <weft/time.h>
 
@@ -30,7 +33,8 @@ struct func_timer {
     void *arg;
     uint64_t run;
     _Atomic(bool) reset;
-    struct atomic_pair ticket; /* timer, generation */
+    _Atomic(bool) stopped_first; /* the reference of the first timer is the program's, too */
+    struct atomic_pair ticket;   /* timer, generation */
 };
 
 static struct slab_class func_class = {
@@ -44,18 +48,23 @@ static struct func_timer *func_timer_of(struct weft_timer *timer)
     return container_of(timer, struct func_timer, timer);
 }
 
-static void free_func(struct func_timer *f)
+static inline void free_func(struct func_timer *f)
 {
-    struct slab_cache *cache = sched_cache(SCHED_CACHE_FUNCS);
+    struct slab_cache *cache = sched_cache_at(sched_p_here(), SCHED_CACHE_FUNCS);
     if (likely(cache))
         slab_put(&func_class, cache, f);
 }
 
 /* Of one who has the only reference nobody else gets one. */
+static inline void drop(struct func_timer *f, uint32_t refs)
+{
+    if (atomic_load_acquire(&f->refs) == refs || atomic_sub_acq_rel(&f->refs, refs) == refs)
+        free_func(f);
+}
+
 static void unref(struct func_timer *f)
 {
-    if (atomic_load_acquire(&f->refs) == 1 || atomic_sub_acq_rel(&f->refs, 1) == 1)
-        free_func(f);
+    drop(f, 1);
 }
 
 static void dropped(void *arg)
@@ -92,33 +101,35 @@ static bool cancel(struct func_timer *f, struct timer_ticket ticket)
     return true;
 }
 
-static struct timer_ticket ticket_of(struct func_timer *f)
+/* Of one that was reset. */
+static __attribute__((noinline)) bool stop_again(struct func_timer *f)
 {
-    uint64_t timer = atomic_load_acquire(&f->ticket.lo);
-    uint64_t generation = atomic_load_acquire(&f->ticket.hi);
-    if (unlikely(atomic_load_relaxed(&f->reset))) /* [FUNC-2] */
-        return timer_cell_read(&f->ticket);
-    return (struct timer_ticket){.timer = (struct timer *)(uintptr_t)timer,
-                                 .generation = generation};
-}
-
-bool func_timer_stop(struct weft_timer *timer)
-{
-    struct func_timer *f = func_timer_of(timer);
-    struct timer_ticket ticket, now = ticket_of(f);
+    struct timer_ticket ticket, now = timer_cell_read(&f->ticket);
     do {
         ticket = now;
         if (cancel(f, ticket))
             return true;
         /* It is a reset that has cancelled it, or it has fired or was stopped. */
-        now = ticket_of(f);
+        now = timer_cell_read(&f->ticket);
     } while (now.timer != ticket.timer || now.generation != ticket.generation);
     return false;
 }
 
-bool func_timer_reset(struct weft_timer *timer, int64_t ns)
+static inline bool stop(struct sched_p *p, struct func_timer *f)
 {
-    struct func_timer *f = func_timer_of(timer);
+    uint64_t timer = atomic_load_acquire(&f->ticket.lo);
+    uint64_t generation = atomic_load_acquire(&f->ticket.hi);
+    if (unlikely(atomic_load_relaxed(&f->reset))) /* [FUNC-2] */
+        return stop_again(f);
+    if (likely(timer_cancel_at(p, (struct timer *)(uintptr_t)timer, generation))) {
+        atomic_store_relaxed(&f->stopped_first, true);
+        return true;
+    }
+    return atomic_load_acquire(&f->reset) && stop_again(f);
+}
+
+static bool reset(struct func_timer *f, int64_t ns)
+{
     struct timer_ticket fresh;
     atomic_add_relaxed(&f->refs, 1);
     if (arm(f, time_after(ns), &fresh))
@@ -127,20 +138,42 @@ bool func_timer_reset(struct weft_timer *timer, int64_t ns)
     return cancel(f, timer_cell_swap(&f->ticket, fresh));
 }
 
-uint64_t func_timer_run(struct weft_timer *timer)
+/* Whether it is one of the run that is held. */
+static inline bool is_of_this_run(struct func_timer *f, enum run_hold hold)
 {
-    return func_timer_of(timer)->run;
+    return hold != RUN_GONE && f->run == sched_run_number();
+}
+
+bool func_timer_stop(struct weft_timer *timer)
+{
+    struct func_timer *f = func_timer_of(timer);
+    struct sched_p *p = sched_p_here();
+    enum run_hold hold = sched_hold_run_at(p);
+    bool pending = is_of_this_run(f, hold) && stop(p, f);
+    sched_release_run(hold);
+    return pending;
+}
+
+bool func_timer_reset(struct weft_timer *timer, int64_t ns)
+{
+    struct func_timer *f = func_timer_of(timer);
+    enum run_hold hold = sched_hold_run();
+    bool pending = is_of_this_run(f, hold) && reset(f, ns);
+    sched_release_run(hold);
+    return pending;
 }
 
 void func_timer_unref(struct weft_timer *timer)
 {
-    unref(func_timer_of(timer));
+    struct func_timer *f = func_timer_of(timer);
+    drop(f, atomic_load_relaxed(&f->stopped_first) ? 2 : 1);
 }
 
 /* The run is held. 0 or -errno. */
-static int start(struct func_timer **out, int64_t ns, weft_fn fn, void *arg)
+static inline int start(struct sched_p *p, struct func_timer **out, int64_t ns, weft_fn fn,
+                        void *arg)
 {
-    struct slab_cache *cache = sched_cache(SCHED_CACHE_FUNCS);
+    struct slab_cache *cache = sched_cache_at(p, SCHED_CACHE_FUNCS);
     struct func_timer *f = cache ? slab_get(&func_class, cache) : NULL;
     struct timer_ticket ticket;
     if (!f)
@@ -151,6 +184,7 @@ static int start(struct func_timer **out, int64_t ns, weft_fn fn, void *arg)
     f->run = sched_run_number();
     atomic_store_relaxed(&f->refs, 2); /* the program's and the timer's */
     atomic_store_relaxed(&f->reset, false);
+    atomic_store_relaxed(&f->stopped_first, false);
     int rc = arm(f, time_after(ns), &ticket);
     if (rc) {
         free_func(f);
@@ -165,8 +199,9 @@ static int start(struct func_timer **out, int64_t ns, weft_fn fn, void *arg)
 weft_timer *weft_after_func(int64_t ns, weft_fn fn, void *arg)
 {
     struct func_timer *f = NULL;
-    enum run_hold hold = sched_hold_run();
-    int rc = !fn ? -EINVAL : hold == RUN_GONE ? -ESRCH : start(&f, ns, fn, arg);
+    struct sched_p *p = sched_p_here();
+    enum run_hold hold = sched_hold_run_at(p);
+    int rc = !fn ? -EINVAL : hold == RUN_GONE ? -ESRCH : start(p, &f, ns, fn, arg);
     sched_release_run(hold);
     if (rc) {
         errno = -rc;

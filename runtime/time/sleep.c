@@ -19,11 +19,9 @@ static void wake_sleeper(void *waiter, uint64_t token)
     waiter_wake_in_order(waiter);
 }
 
-void weft_sleep_until(int64_t deadline)
+/* It isn't past. */
+static void sleep_until(int64_t deadline)
 {
-    sched_checkpoint();
-    if (deadline <= os_now())
-        return;
     if (!sched_on_goroutine()) {
         do
             os_sleep_until(deadline); /* WEFT_FOREVER: for three hundred years */
@@ -41,10 +39,11 @@ void weft_sleep_until(int64_t deadline)
         weft_yield();
 }
 
-int64_t time_after(int64_t ns)
+void weft_sleep_until(int64_t deadline)
 {
-    int64_t now = os_now();
-    return ns <= 0 ? now : ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+    sched_checkpoint();
+    if (deadline > os_now())
+        sleep_until(deadline);
 }
 
 void weft_sleep(int64_t ns)
@@ -56,5 +55,5 @@ void weft_sleep(int64_t ns)
     if (deadline <= os_now())
         weft_yield(); /* over already: who sleeps in a loop gives way all the same */
     else
-        weft_sleep_until(deadline);
+        sleep_until(deadline);
 }

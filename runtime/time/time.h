@@ -9,7 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <weft/base.h>
+#include <weft/time.h>
+
 #include "arch/atomic.h"
+#include "arch/os.h"
 
 struct timer;
 
@@ -35,6 +39,10 @@ bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
 
 /* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
+
+/* The same, by one who knows his P (sched_p_here()). */
+struct sched_p;
+bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation);
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -69,14 +77,16 @@ struct weft_timer {
     bool is_func;
 };
 
-/* Of one from weft_after_func, in a run that is held and the timer's: what the public calls give. */
+/* Of one from weft_after_func: what the public calls give. */
 bool func_timer_stop(struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
-
-uint64_t func_timer_run(struct weft_timer *timer); /* its run's number */
 void func_timer_unref(struct weft_timer *timer);
 
 /* weft_now() + ns, or weft_now() if ns is negative, WEFT_FOREVER if that is later. */
-int64_t time_after(int64_t ns);
+static inline int64_t time_after(int64_t ns)
+{
+    int64_t now = os_now();
+    return ns <= 0 ? now : ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+}
 
 #endif

@@ -15,6 +15,9 @@
  * comes before the taking is in the wheel; one after it lowers earliest itself, and nothing raises it again until the
  * next look.
  *
+ * What the holder of the P cancels he leaves in `stopped`, which is his alone, and takes out of the wheel when he next
+ * has it: with the next arming most often. So an arming and its cancel come to the wheel once.
+ *
  * What a cancel left in `gone` was in `incoming` or the wheel before, so a look takes gone first and sees to it last, when
  * both are in the wheel. A look comes after GONE_MAX at the latest, as then earliest is made due: timeouts that
  * never come cost no memory for long.
@@ -23,7 +26,7 @@
  * that what was woken runs before the next are: a million timers that are due at once neither fill the queue nor
  * hold up the M. What is left stays due.
  *
- * Cost: arm 2 RMWs, cancel 2, fire 1; those left for a look 1 more. Rejected: a lock per P as Go has (a preempted holder
+ * Cost: arm 1 RMW, cancel 1, fire 1; those left for a look 1 more, and 1 who lowers earliest. Rejected: a lock per P as Go has (a preempted holder
  * stops every arm and cancel); leaving the cancelled in the wheel until due or swept (a server's timeouts are all
  * cancelled, and a sweep is a pass over memory). */
 #include <errno.h>
@@ -52,7 +55,7 @@ struct timer {
     struct depot_node free;  /* while it is free */
     _Atomic(uint64_t) state; /* generation << STATE_BITS | enum timer_state */
     struct wheel_entry entry;
-    struct timer *gone; /* the next in that list */
+    struct timer *gone; /* the next in that list, or in stopped */
     timer_fire_fn fire;
     void (*dropped)(void *arg); /* or NULL */
     void *arg;
@@ -65,6 +68,8 @@ struct timers {
     _Alignas(CACHE_LINE) _Atomic(uint32_t) busy;
     struct slab_cache records_freed; /* where no P is held */
     struct sched_timer_slot *slot;
+    struct timer *stopped; /* the holder's of the P */
+    unsigned stopped_n;
     _Alignas(CACHE_LINE) _Atomic(struct wheel_entry *) incoming; /* newest first, as is gone */
     _Atomic(struct timer *) gone;
     _Atomic(int64_t) gone_n;
@@ -77,12 +82,9 @@ static struct slab_class timer_class = {
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static struct timers *timers_here(void)
+static __attribute__((noinline)) struct timers *timers_make(struct sched_timer_slot *slot)
 {
-    struct sched_timer_slot *slot = sched_timer_slot();
-    void *made = slot ? atomic_load_acquire(&slot->timers) : NULL;
-    if (likely(made || !slot))
-        return made;
+    void *made = NULL;
     struct timers *ts = alloc_zeroed(CACHE_LINE, sizeof *ts);
     if (!ts)
         return NULL;
@@ -93,8 +95,21 @@ static struct timers *timers_here(void)
     return made;
 }
 
+/* p's, or without one some P's. */
+static inline struct timers *timers_at(struct sched_p *p)
+{
+    struct sched_timer_slot *slot = likely(p) ? &p->timer : sched_timer_slot_any();
+    void *made = slot ? atomic_load_acquire(&slot->timers) : NULL;
+    return likely(made || !slot) ? made : timers_make(slot);
+}
+
+static struct timers *timers_of(struct p *p)
+{
+    return atomic_load_acquire(&((struct sched_p *)p)->timer.timers);
+}
+
 /* Never above at. Whether it was. */
-static bool lower_earliest(struct sched_timer_slot *slot, int64_t at)
+static inline bool lower_earliest(struct sched_timer_slot *slot, int64_t at)
 {
     int64_t earliest = atomic_load_relaxed(&slot->earliest);
     while (at < earliest)
@@ -127,7 +142,7 @@ static void incoming_push(struct timers *ts, struct wheel_entry *e)
         ;
 }
 
-static void gone_push(struct timers *ts, struct timer *t)
+static __attribute__((noinline)) void gone_push(struct timers *ts, struct timer *t)
 {
     t->gone = atomic_load_relaxed(&ts->gone);
     while (!atomic_cas_acq_rel(&ts->gone, &t->gone, t))
@@ -171,6 +186,22 @@ static void free_gone(struct timers *ts, struct timer *t, struct slab_cache *to)
         atomic_add_relaxed(&ts->gone_n, -n);
 }
 
+/* By the holder of the P, when he has the wheel. */
+static inline void free_stopped(struct timers *ts, struct slab_cache *to)
+{
+    struct timer *t = ts->stopped;
+    if (t && unlikely(atomic_load_relaxed(&ts->incoming)))
+        take_incoming(ts); /* t may be there */
+    ts->stopped = NULL;
+    ts->stopped_n = 0;
+    for (struct timer *next; t; t = next) {
+        next = t->gone;
+        if (t->entry.place) /* else it was due meanwhile */
+            wheel_remove(&ts->wheel, &t->entry);
+        record_free(to, t);
+    }
+}
+
 /* What was left. Records go `to` there. */
 static void catch_up(struct timers *ts, struct slab_cache *to)
 {
@@ -186,8 +217,9 @@ static void catch_up(struct timers *ts, struct slab_cache *to)
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
                     void (*dropped)(void *arg), void *arg, uint64_t token)
 {
-    struct timers *ts = timers_here();
-    struct slab_cache *records = sched_cache(SCHED_CACHE_TIMERS);
+    struct sched_p *p = sched_p_here();
+    struct timers *ts = timers_at(p);
+    struct slab_cache *records = sched_cache_at(p, SCHED_CACHE_TIMERS);
     struct timer *t = ts && records ? slab_get(&timer_class, records) : NULL;
     if (!t)
         return -ENOMEM;
@@ -201,8 +233,9 @@ int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fi
     out->timer = t;
     out->generation = generation;
     atomic_store_release(&t->state, generation << STATE_BITS | TIMER_ARMED);
-    sched_timer_count(1);
-    if (likely(sched_timer_is_here(ts->slot) && wheel_try(ts))) {
+    sched_timer_count(p, 1);
+    if (likely(p && wheel_try(ts))) {
+        free_stopped(ts, records);
         wheel_add(&ts->wheel, &t->entry);
         wheel_release(ts);
     } else {
@@ -230,34 +263,41 @@ bool timer_is_armed(const struct timer_ticket *ticket, int64_t until)
     return when <= until && atomic_load_relaxed(&t->state) == armed;
 }
 
-/* Out of the wheel at once, if that is the caller's P's and nobody is at it. */
-static bool remove_here(struct timers *home, struct timer *t)
+static __attribute__((noinline)) void try_free_stopped(struct timers *ts, struct slab_cache *to)
 {
-    struct slab_cache *records;
-    if (!sched_timer_is_here(home->slot) || !(records = sched_cache(SCHED_CACHE_TIMERS)) ||
-        !wheel_try(home))
+    if (!wheel_try(ts))
+        return;
+    free_stopped(ts, to);
+    wheel_release(ts);
+}
+
+/* By the holder of its P, who alone comes to `stopped`. */
+static inline void stop_here(struct sched_p *p, struct timers *ts, struct timer *t)
+{
+    t->gone = ts->stopped;
+    ts->stopped = t;
+    if (unlikely(++ts->stopped_n >= GONE_MAX))
+        try_free_stopped(ts, &p->caches[SCHED_CACHE_TIMERS]);
+}
+
+bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation)
+{
+    uint64_t armed = generation << STATE_BITS | TIMER_ARMED;
+    /* Of this generation, if the CAS succeeds. */
+    struct timers *home = atomic_load_relaxed(&t->home);
+    if (!atomic_cas_acq_rel(&t->state, &armed, generation << STATE_BITS | TIMER_CANCELLED))
         return false;
-    bool there = t->entry.place; /* else it is in incoming */
-    if (there)
-        wheel_remove(&home->wheel, &t->entry);
-    wheel_release(home);
-    if (there)
-        record_free(records, t);
-    return there;
+    sched_timer_count(p, -1);
+    if (likely(p && atomic_load_relaxed(&p->timer.timers) == home))
+        stop_here(p, home, t);
+    else
+        gone_push(home, t);
+    return true;
 }
 
 bool timer_cancel(const struct timer_ticket *ticket)
 {
-    struct timer *t = ticket->timer;
-    uint64_t armed = ticket->generation << STATE_BITS | TIMER_ARMED;
-    /* Of this generation, if the CAS succeeds. */
-    struct timers *home = atomic_load_relaxed(&t->home);
-    if (!atomic_cas_acq_rel(&t->state, &armed, ticket->generation << STATE_BITS | TIMER_CANCELLED))
-        return false;
-    sched_timer_count(-1);
-    if (!remove_here(home, t))
-        gone_push(home, t);
-    return true;
+    return timer_cancel_at(sched_p_here(), ticket->timer, ticket->generation);
 }
 
 /* ---- looking ---- */
@@ -270,20 +310,22 @@ static bool claim(struct timer *t)
 
 static void run_due(struct p *p)
 {
-    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->timers);
+    struct timers *ts = timers_of(p);
     if (!ts || !wheel_try(ts))
         return;
     int64_t now = os_now();
-    struct slab_cache *records =
-        sched_cache(SCHED_CACHE_TIMERS); /* of a P, which who looks holds */
+    struct sched_p *here = sched_p_here(); /* who looks has one */
+    struct slab_cache *records = sched_cache_at(here, SCHED_CACHE_TIMERS);
     struct wheel_entry *e;
     atomic_swap_acq_rel(&ts->slot->earliest, OS_FOREVER);
     catch_up(ts, records);
+    if (here == (struct sched_p *)p)
+        free_stopped(ts, records);
     for (int fired = 0; fired < FIRE_MAX && (e = wheel_expire(&ts->wheel, now)); fired++) {
         struct timer *t = timer_of(e);
         if (!claim(t))
             continue; /* cancelled: it will be in gone */
-        sched_timer_count(-1);
+        sched_timer_count(here, -1);
         t->fire(t->arg, t->token);
         record_free(records, t);
     }
@@ -294,11 +336,12 @@ static void run_due(struct p *p)
 /* All Ms have left. */
 static void drop_all(struct p *p)
 {
-    struct timers *ts = atomic_load_acquire(&sched_timer_slot_of(p)->timers);
+    struct timers *ts = timers_of(p);
     struct wheel_entry *e;
     if (!ts)
         return;
     catch_up(ts, &ts->records_freed);
+    free_stopped(ts, &ts->records_freed);
     while ((e = wheel_take_any(&ts->wheel))) {
         struct timer *t = timer_of(e);
         if (claim(t) && t->dropped)

@@ -24,10 +24,6 @@
  * each entry); firing by slot without an order, as most wheels do (sleepers would wake in disorder). */
 #include "runtime/time/wheel.h"
 
-#include <stddef.h>
-
-#include "arch/assert.h"
-
 #define RUNS_MAX 64 /* of 2^i entries */
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -37,11 +33,6 @@ static inline int64_t when_of(const struct wheel_entry *e)
     return atomic_load_relaxed((_Atomic(int64_t) *)&e->when);
 }
 
-static inline unsigned digit(int64_t time, unsigned level)
-{
-    return (unsigned)((uint64_t)time >> (WHEEL_UNIT_BITS + level * WHEEL_SLOT_BITS)) % WHEEL_SLOTS;
-}
-
 /* When a slot begins. */
 static inline int64_t slot_begin(const struct wheel *w, unsigned level, unsigned slot)
 {
@@ -49,47 +40,6 @@ static inline int64_t slot_begin(const struct wheel *w, unsigned level, unsigned
     uint64_t above = ~(uint64_t)0 << below;
     above = below + WHEEL_SLOT_BITS < 64 ? above << WHEEL_SLOT_BITS : 0;
     return (int64_t)(((uint64_t)w->cursor & above) | (uint64_t)slot << below);
-}
-
-/* ---- slots ---- */
-
-void wheel_add(struct wheel *w, struct wheel_entry *e)
-{
-    int64_t when = when_of(e), at = when > w->cursor ? when : w->cursor;
-    uint64_t differs = (uint64_t)(at ^ w->cursor) >> WHEEL_UNIT_BITS;
-    unsigned level = differs ? (63 - (unsigned)__builtin_clzll(differs)) / WHEEL_SLOT_BITS : 0;
-    unsigned slot = digit(at, level);
-    struct wheel_slot *s = &w->slots[level][slot];
-    bool first = !s->first;
-    e->place = 1 + level * WHEEL_SLOTS + slot;
-    e->next = NULL;
-    e->prev = s->last;
-    if (first)
-        s->first = e;
-    else
-        s->last->next = e;
-    s->last = e;
-    w->occupied[level] |= UINT64_C(1) << slot;
-    if (first || when < w->soonest[level][slot])
-        w->soonest[level][slot] = when;
-    if (level == 0 && slot == digit(w->cursor, 0))
-        w->sorted = false;
-}
-
-static void unlink(struct wheel *w, struct wheel_entry *e, unsigned level, unsigned slot)
-{
-    struct wheel_slot *s = &w->slots[level][slot];
-    if (e->prev)
-        e->prev->next = e->next;
-    else
-        s->first = e->next;
-    if (e->next)
-        e->next->prev = e->prev;
-    else
-        s->last = e->prev;
-    if (!s->first)
-        w->occupied[level] &= ~(UINT64_C(1) << slot);
-    e->place = 0;
 }
 
 /* ---- sorting a slot ---- */
@@ -150,7 +100,7 @@ static void sort_slot(struct wheel *w, unsigned slot)
             e->prev = last;
         s->last = last;
     }
-    w->soonest[0][slot] = when_of(s->first);
+    w->slots[0][slot].soonest = when_of(s->first);
     w->sorted = true;
 }
 
@@ -173,7 +123,7 @@ static inline bool find_first(const struct wheel *w, unsigned *level, unsigned *
 static void spread(struct wheel *w, unsigned level, unsigned slot)
 {
     struct wheel_entry *next, *e = w->slots[level][slot].first;
-    w->slots[level][slot] = (struct wheel_slot){NULL, NULL};
+    w->slots[level][slot] = (struct wheel_slot){NULL, NULL, 0};
     w->occupied[level] &= ~(UINT64_C(1) << slot);
     for (; e; e = next) {
         next = e->next;
@@ -190,22 +140,16 @@ static void move_cursor(struct wheel *w, int64_t to)
     w->cursor = to;
 }
 
-void wheel_remove(struct wheel *w, struct wheel_entry *e)
-{
-    WEFT_DEBUG_ASSERT(e->place);
-    unlink(w, e, (e->place - 1) / WHEEL_SLOTS, (e->place - 1) % WHEEL_SLOTS);
-}
-
 /* The first of the slot that the cursor is in, if it is due. */
 static struct wheel_entry *take_due(struct wheel *w, unsigned slot, int64_t now)
 {
     if (!w->sorted)
         sort_slot(w, slot);
     struct wheel_entry *e = w->slots[0][slot].first;
-    w->soonest[0][slot] = when_of(e);
+    w->slots[0][slot].soonest = when_of(e);
     if (when_of(e) > now)
         return NULL;
-    unlink(w, e, 0, slot);
+    wheel_remove(w, e);
     return e;
 }
 
@@ -232,14 +176,14 @@ struct wheel_entry *wheel_take_any(struct wheel *w)
     if (!find_first(w, &level, &slot))
         return NULL;
     struct wheel_entry *e = w->slots[level][slot].first;
-    unlink(w, e, level, slot);
+    wheel_remove(w, e);
     return e;
 }
 
 int64_t wheel_soonest(const struct wheel *w)
 {
     unsigned level, slot;
-    return find_first(w, &level, &slot) ? w->soonest[level][slot] : INT64_MAX;
+    return find_first(w, &level, &slot) ? w->slots[level][slot].soonest : INT64_MAX;
 }
 
 SANITIZE_OWNER_DATA_END

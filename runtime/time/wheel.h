@@ -6,8 +6,10 @@
 #define WEFT_TIME_WHEEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "arch/assert.h"
 #include "arch/atomic.h"
 
 #define WHEEL_SLOT_BITS 6
@@ -23,6 +25,7 @@ struct wheel_entry {
 
 struct wheel_slot {
     struct wheel_entry *first, *last;
+    int64_t soonest; /* if it is occupied: none is before that */
 };
 
 /* Zeroed is empty. */
@@ -31,11 +34,7 @@ struct wheel {
     bool sorted;    /* the cursor's slot of the lowest level is, and its soonest is exact */
     uint64_t occupied[WHEEL_LEVELS]; /* a bit a slot */
     struct wheel_slot slots[WHEEL_LEVELS][WHEEL_SLOTS];
-    int64_t soonest[WHEEL_LEVELS][WHEEL_SLOTS]; /* in an occupied slot: none is before it */
 };
-
-void wheel_add(struct wheel *w, struct wheel_entry *e);
-void wheel_remove(struct wheel *w, struct wheel_entry *e);
 
 /* Take out the next of those whose deadline is now or before; NULL: there are none. now doesn't go back. */
 struct wheel_entry *wheel_expire(struct wheel *w, int64_t now);
@@ -46,5 +45,54 @@ struct wheel_entry *wheel_take_any(struct wheel *w);
 /* When to look for the next: never after the first deadline. After wheel_expire() has given NULL for `now` it is later
  * than now. INT64_MAX: empty, or it never comes. */
 int64_t wheel_soonest(const struct wheel *w);
+
+SANITIZE_OWNER_DATA_BEGIN
+
+static inline void wheel_add(struct wheel *w, struct wheel_entry *e)
+{
+    int64_t when = atomic_load_relaxed(&e->when), at = when > w->cursor ? when : w->cursor;
+    uint64_t differs = (uint64_t)(at ^ w->cursor) >> WHEEL_UNIT_BITS;
+    unsigned level = (63 - (unsigned)__builtin_clzll(differs | 1)) / WHEEL_SLOT_BITS;
+    unsigned slot =
+        (unsigned)((uint64_t)at >> (WHEEL_UNIT_BITS + level * WHEEL_SLOT_BITS)) % WHEEL_SLOTS;
+    struct wheel_slot *s = &w->slots[level][slot];
+    struct wheel_entry *last = s->last;
+    e->place = 1 + level * WHEEL_SLOTS + slot;
+    e->next = NULL;
+    e->prev = last;
+    s->last = e;
+    if (last) {
+        last->next = e;
+        if (when < s->soonest)
+            s->soonest = when;
+    } else {
+        s->first = e;
+        s->soonest = when;
+        w->occupied[level] |= UINT64_C(1) << slot;
+    }
+    if (differs == 0)
+        w->sorted = false;
+}
+
+static inline void wheel_remove(struct wheel *w, struct wheel_entry *e)
+{
+    WEFT_DEBUG_ASSERT(e->place);
+    unsigned level = (e->place - 1) / WHEEL_SLOTS, slot = (e->place - 1) % WHEEL_SLOTS;
+    struct wheel_slot *s = &w->slots[level][slot];
+    struct wheel_entry *next = e->next, *prev = e->prev;
+    if (prev)
+        prev->next = next;
+    else
+        s->first = next;
+    if (next)
+        next->prev = prev;
+    else
+        s->last = prev;
+    if (!next && !prev)
+        w->occupied[level] &= ~(UINT64_C(1) << slot);
+    e->place = 0;
+}
+
+SANITIZE_OWNER_DATA_END
 
 #endif

@@ -218,3 +218,79 @@ TEST(a_stopped_thread_stops_nobody_else)
     fprintf(stderr, "    held at %d points\n", points);
     CHECK_GT(points, 300 / (int)stride);
 }
+
+/* ---- one who waits anew while a thread is stopped that has seen him wait before ---- */
+
+static void *sends_one(void *arg)
+{
+    uint64_t elem = 1;
+    (void)arg;
+    CHECK(weft_priv_hold_at(hold_at));
+    atomic_store(&victim_armed, true);
+    weft_chan_send(ch, &elem);
+    weft_priv_hold_at(0);
+    atomic_store(&victim_done, true);
+    return NULL;
+}
+
+/* By select, or each second time by a receive alone. */
+static void receives_two(void *arg)
+{
+    uint64_t out, unused;
+    for (int i = 0; i < 2; i++) {
+        if (i == *(int *)arg)
+            CHECK(weft_chan_recv(ch, &out));
+        else
+            CHECK_EQ(WEFT_SELECT(WEFT_RECV(ch, &out), WEFT_RECV(other, &unused)), 0);
+        atomic_fetch_add(&received, 1);
+    }
+}
+
+static void sends_another(void *arg)
+{
+    uint64_t elem = 4;
+    (void)arg;
+    weft_chan_send(ch, &elem);
+}
+
+static void wait_twice(void *arg)
+{
+    pthread_t thread;
+    weft_waitgroup all = {0};
+    CHECK_EQ(weft_waitgroup_go(&all, receives_two, arg), 0);
+    test_until_idle();
+    REQUIRE(pthread_create(&thread, NULL, sends_one, NULL) == 0);
+    TEST_UNTIL(atomic_load(&victim_armed));
+    TEST_UNTIL(weft_priv_held() || atomic_load(&victim_done));
+    was_held = weft_priv_held();
+    CHECK_EQ(weft_waitgroup_go(&all, sends_another, NULL), 0);
+    /* The receiver is served and waits again, unless it waits for the thread that is held. */
+    int64_t limit = test_now() + 2 * TEST_MS;
+    TEST_UNTIL((atomic_load(&received) == 1 && test_stats().parked == 1) || test_now() > limit);
+    weft_priv_release();
+    weft_waitgroup_wait(&all);
+    CHECK_EQ(atomic_load(&received), 2);
+    pthread_join(thread, NULL);
+}
+
+TEST(who_waits_anew_is_not_taken_for_his_wait_before)
+{
+    /* Goal: a partner who read the state, and whose wait that was, before it ended and began anew finds the new one, though the
+     * state of a buffered channel is the same then. (A waiter was taken out and not served.) Method: hold a sender at
+     * each point, serve the receiver, who waits anew, and let the sender go on. */
+    for (int alone = -1; alone < 2; alone++)
+        for (size_t cap = 0; cap < 2; cap++) {
+            was_held = true;
+            for (hold_at = 1; hold_at < 200 && was_held; hold_at++) {
+                ch = weft_chan_new(sizeof(uint64_t), cap);
+                other = weft_chan_new(sizeof(uint64_t), 0);
+                atomic_store(&victim_armed, false);
+                atomic_store(&victim_done, false);
+                atomic_store(&received, 0);
+                weft_priv_release();
+                CHECK_EQ(test_run(wait_twice, &alone), 0);
+                weft_chan_unref(ch);
+                weft_chan_unref(other);
+            }
+        }
+}

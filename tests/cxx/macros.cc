@@ -67,6 +67,7 @@ struct point {
 
 WEFT_CHAN_TYPE(ints, int);
 WEFT_CHAN_TYPE(points, point);
+WEFT_FLOW_TYPE(ints, int);
 
 void count_to_ten(void *arg)
 {
@@ -75,6 +76,12 @@ void count_to_ten(void *arg)
         ints_send(out, i);
     ints_close(out);
     ints_unref(out);
+}
+
+// Typed stages nest as they are.
+ints_rx first_of(weft_chan *done, ints in, size_t n)
+{
+    return ints_take(done, ints_or_done(done, in), n);
 }
 
 int sum_up(ints_rx in)
@@ -130,6 +137,17 @@ void locks()
     CHECK(weft_sem_try_acquire(&g.sem, 1));
     CHECK(!weft_sem_try_acquire(&g.sem, 1));
     weft_sem_release(&g.sem, 2);
+}
+
+void stages()
+{
+    ints c = ints_new(3);
+    for (int i = 1; i <= 3; i++)
+        ints_send(c, i);
+    ints_close(c);
+    ints_rx two = first_of(nullptr, c, 2);
+    CHECK(sum_up(two) == 3);
+    ints_unref(two);
 }
 
 void channels()
@@ -196,6 +214,30 @@ template <typename T> int start_typed(T x, std::atomic<int> *sum, weft_waitgroup
     return WEFT_GO(run_job, job, x, "a, b", sum, wg);
 }
 
+int task(weft_ctx *ctx, void *arg)
+{
+    return weft_ctx_value(ctx, arg) == arg ? -7 : 0;
+}
+
+void contexts()
+{
+    static char key;
+    weft_ctx *value = weft_ctx_with_value(nullptr, &key, &key);
+    weft_ctx *ctx = weft_ctx_with_timeout(value, WEFT_HOUR);
+    CHECK(WEFT_SELECT(WEFT_DONE(ctx), WEFT_DEFAULT) == 1);
+    weft_group *group = weft_group_new(ctx);
+    CHECK(weft_group_go(group, task, &key) == 0);
+    CHECK(weft_group_wait(group) == -7);
+    weft_group_free(group);
+    weft_ctx_cancel_cause(ctx, weft_error_new(-1, "%s", "because"));
+    CHECK(WEFT_SELECT(WEFT_DONE(ctx)) == 0);
+    CHECK(weft_error_is(weft_ctx_cause(ctx), -1));
+    weft_sem sem = WEFT_SEM_INIT(1);
+    CHECK(weft_sem_acquire_ctx(&sem, 1, ctx) < 0);
+    weft_ctx_unref(ctx);
+    weft_ctx_unref(value);
+}
+
 void begin(void *arg)
 {
     weft_waitgroup wg = {};
@@ -226,8 +268,10 @@ void begin(void *arg)
     weft_waitgroup_done(&wg);
     CHECK(weft_waitgroup_wait_until(&wg, WEFT_FOREVER) == 0);
 
+    stages();
     channels();
     locks();
+    contexts();
     weft_sleep(WEFT_NANOSECOND);
     weft_sleep_until(weft_now());
     weft_yield();

@@ -25,6 +25,7 @@ static const char *const fatal_texts[] = {
     "fatal error: out of memory: a select can't wait until a deadline\n",
     "fatal error: out of memory: a timer can't be set\n",
     "fatal error: out of memory: a timer's function can't be started\n",
+    "fatal error: out of memory: a context's function can't be started\n",
     "fatal error: no thread to be had for goroutines that wait beside a blocking section\n",
 };
 

@@ -452,6 +452,7 @@ static void main_foreign(void *arg)
         weft_blocking(join_thread, &threads[i]);
 }
 
+#include "programs_ctx.h"
 #include "programs_sync.h"
 
 /* ---- ends of runs ---- */
@@ -543,6 +544,11 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "sleep", .main = main_sleep},
     {.name = "deadline", .main = main_deadline},
     {.name = "timers", .main = main_timers},
+    {.name = "contexts", .main = main_contexts},
+    {.name = "ctx_deadline", .main = main_deadline_of_context},
+    {.name = "sem_ctx", .main = main_sem_until_end},
+    {.name = "group", .main = main_group},
+    {.name = "errors", .main = main_errors},
     {.name = "alloc", .main = main_alloc},
     {.name = "pool", .main = main_pool},
     {.name = "blocking", .main = main_blocking},

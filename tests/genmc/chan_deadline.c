@@ -5,11 +5,12 @@
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/select_wait.c | s/back_off(attempts);/give_up();/
+ * edit: runtime/chan/select.c | s/m && own_will_do(s)/false/
  * bug: a waiter in the channel is not claimed | runtime/chan/wait.c | s/if (chan_wait_end(primary, waiter_extra(w)->token))$/if (chan_wait_end(primary, waiter_extra(w)->token) \|\| 1)/
- * bug: a claim looks first and takes then | runtime/chan/wait.c | s/atomic_cas_acq_rel(&primary->word, &word, token & ~CLAIM_OPEN)/bug_cas_in_two_steps(\&primary->word, \&word, token \& ~CLAIM_OPEN)/
+ * bug: a claim looks first and takes then | runtime/chan/wait.c | s/atomic_cas_acq_rel(&primary->word, &word, chan_ended(token))/bug_cas_in_two_steps(\&primary->word, \&word, chan_ended(token))/
  * bug: the deadline wins though the wait is claimed | runtime/chan/select_wait.c | /^static void timed_out/,/^}/s/return;/(void)0;/
  * bug: who withdraws forgets a record that a sender has let go of | runtime/chan/wait.c | /^void chan_withdraw/,/^}/s/waiter_drop(w);/(void)0;/
- * bug: who withdraws takes the word without winning it | runtime/chan/wait.c | /^static bool withdraw_from_word/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
+ * bug: who withdraws takes the word without winning it | runtime/chan/wait.c | /^bool chan_withdraw_from_word_slow/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "selecting.h"
 
 static struct weft_chan *ch;

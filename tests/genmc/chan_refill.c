@@ -6,7 +6,7 @@
  * options: -check-liveness -disable-spin-assume
  * bug: a guest whose element is in the buffer is told to try again | runtime/chan/try.c | s/return guest_leaves(ch, g, OUTCOME_DONE);$/return guest_leaves(ch, g, OUTCOME_RETRY);/
  * bug: an element is taken without winning it | runtime/chan/try.c | /^static bool get_from_buffer/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
- * bug: a sender who waits is taken and not claimed | runtime/chan/wait.c | /^bool chan_take/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
+ * bug: a sender who waits is taken and not claimed | runtime/chan/wait.c | /^static bool take_from_word/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "chan.h"
 
 static struct weft_chan *ch;

@@ -3,9 +3,9 @@
  * ever, each element arrives once, and it sees what its sender wrote before.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: a waiter registers in whatever state | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (atomic_swap_acq_rel(\&ch->state, waited), 0)/
- * bug: registering publishes nothing | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (!bug_cas_relaxed(\&ch->state, \&state, waited))/
- * bug: a waiter is taken without winning it | runtime/chan/op.c | s/atomic_cas_acq_rel(&ch->state, &state, (state & POSITION_MASK) + POSITION_ONE)/bug_cas_in_two_steps(\&ch->state, \&state, (state \& POSITION_MASK) + POSITION_ONE)/ */
+ * bug: a waiter registers in whatever state | runtime/chan/op.c | s/!atomic_cas_acq_rel(&ch->state, &state, waited)/(atomic_swap_acq_rel(\&ch->state, waited), 0)/
+ * bug: registering publishes nothing | runtime/chan/op.c | s/!atomic_cas_acq_rel(&ch->state, &state, waited)/!bug_cas_relaxed(\&ch->state, \&state, waited)/
+ * bug: a waiter is taken without winning it | runtime/chan/meet.h | s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "words.h"
 
 int main(void)

@@ -6,6 +6,8 @@
  * A driver ends when all the work it waits for has been found: an M that sleeps from then on is gone. Until
  * then one that sleeps though it should not is an error, as nothing moves any more.
  *
+ * With IDLING_SYSMON the driver has sysmon.c, too, with IDLING_PROCS procs.c.
+ *
  * The bound: by the letter of C11 an M may go on seeing an old value for ever, and try again each
  * time. An execution is given up where one would yield: drivers set ROUNDS_BEFORE_YIELD, of idle.c, low. */
 #ifndef WEFT_TESTS_GENMC_IDLING_H
@@ -84,13 +86,23 @@ void topology_bind(struct m *m, struct p *here)
     (void)m, (void)here;
 }
 
+#ifndef IDLING_PROCS
 bool p_is_retiring(struct p *here)
 {
     (void)here;
     return false; /* maxprocs doesn't change */
 }
+#endif
 
+#ifndef IDLING_SYSMON
 void sysmon_poke(void) {}
+
+bool sysmon_looks_before(int64_t time)
+{
+    (void)time;
+    return false;
+}
+#endif
 void qsbr_offline(void) {}
 void qsbr_online(void) {}
 void qsbr_quiescent(void) {}

@@ -10,6 +10,7 @@
 #include "deadline.h"
 
 #include "runtime/chan/select.c"
+#include "runtime/chan/select_own.c"
 #include "runtime/chan/select_wait.c"
 
 _Noreturn void sched_fatal(const char *text)

@@ -6,7 +6,7 @@
  * bug: the holder takes without a fence | runtime/pool/stock.h | s/atomic_fence_light();/;/
  * bug: a thief takes without a fence | runtime/pool/stock.c | s/os_fence_heavy();/;/
  * bug: the tail is published before the slot | runtime/pool/stock.h | s/atomic_store_release(&s->tail/atomic_store_relaxed(\&s->tail/
- * bug: a put is seen by way of the take after it | runtime/pool/stock.h | s/atomic_store_release(&s->tail, tail - 1)/atomic_store_relaxed(\&s->tail, tail - 1)/
+ * bug: a put is seen by way of the take after it | runtime/pool/stock.h | s/atomic_store_release(&s->tail, tail)/atomic_store_relaxed(\&s->tail, tail)/
  * bug: two thieves at once | runtime/pool/stock.c | s/|| !atomic_cas_acq_rel(&s->thief, &nobody, 1)/\&\& nobody/
  * bug: a slot is free before it was read | runtime/pool/stock.h | s/atomic_load_acquire(&s->done) >= /atomic_load_acquire(\&s->head) >= /
  * edit: runtime/pool/stock.h | s/STOCK_SIZE 4u/STOCK_SIZE 2u/ */

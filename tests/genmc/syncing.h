@@ -11,14 +11,14 @@
 
 #include "runtime/sync/queue.c"
 
-enum run_hold sched_hold_run(void)
+enum run_hold sched_hold_run_without_p(void)
 {
     return RUN_OURS;
 }
 
-void sched_release_run(enum run_hold hold)
+void sched_release_run_without_p(void)
 {
-    REQUIRE(hold != RUN_HELD);
+    REQUIRE(false);
 }
 
 bool sched_is_orphan(void)

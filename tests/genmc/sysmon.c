@@ -23,6 +23,11 @@ int64_t timers_earliest(void)
     return OS_FOREVER;
 }
 
+int64_t os_now(void)
+{
+    return 0;
+}
+
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
 {
     REQUIRE(deadline == OS_FOREVER);
@@ -40,6 +45,7 @@ static void *watches(void *arg)
     struct monitor mon;
     mon.eyes = arg;
     mon.trimmed = true;
+    mon.dozes = false;
     sleep_while_idle(&mon);
     return NULL;
 }

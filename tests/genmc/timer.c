@@ -4,8 +4,8 @@
  * the earliest.
  *
  * options: -disable-ipr -disable-sr
- * edit: runtime/time/wheel.h | s/WHEEL_LEVELS 9/WHEEL_LEVELS 1/; s/WHEEL_SLOT_BITS 6/WHEEL_SLOT_BITS 0/
- * bug: a timer is announced before it is there | runtime/time/timer.c | /^int timer_arm/,/^}/{s/^    if (likely(sched_timer_is_here(ts->slot) .. wheel_try(ts))) {/    lower_earliest(ts->slot, deadline);\n&/; s/^    if (lower_earliest(ts->slot, deadline))//}
+ * edit: runtime/time/wheel.h | s/WHEEL_LEVELS 9/WHEEL_LEVELS 1/; s/WHEEL_SLOT_BITS 6/WHEEL_SLOT_BITS 0/; /^static inline void wheel_\(add\|remove\)/,/^}/d; s/^struct wheel_entry .wheel_take_any/void wheel_add(struct wheel *w, struct wheel_entry *e); void wheel_remove(struct wheel *w, struct wheel_entry *e);\n&/
+ * bug: a timer is announced before it is there | runtime/time/timer.c | /^int timer_arm/,/^}/{s/^    if (likely(p .. wheel_try(ts))) {/    lower_earliest(ts->slot, deadline);\n&/; s/^    if (lower_earliest(ts->slot, deadline))//}
  * bug: the earliest is reset after what came in was taken | runtime/time/timer.c | /^static void run_due/,/^}/{/^    atomic_swap_acq_rel/d; s/^    catch_up(ts, records);/& atomic_swap_acq_rel(\&ts->slot->earliest, OS_FOREVER);/}
  * bug: two may be at the wheel at once | runtime/time/timer.c | s/!atomic_swap_acq_rel(&ts->busy, 1)/(atomic_store_release(\&ts->busy, 1), 1)/
  * bug: the wheel is let go without a word | runtime/time/timer.c | s/atomic_store_release(&ts->busy, 0)/atomic_store_relaxed(\&ts->busy, 0)/
@@ -17,7 +17,7 @@ static bool cancelled;
 
 static void *arms(void *arg)
 {
-    me = 1;
+    hold(1);
     REQUIRE(!timer_arm(&ticket[0], DUE, fire, &fired[0], 0));
     atomic_store_release(&armed, 1);
     REQUIRE(!timer_arm(&ticket[1], LATER, fire, &fired[1], 0));
@@ -42,6 +42,6 @@ int main(void)
     looks(&number);
     REQUIRE(atomic_load_relaxed(&fired[0]) == !cancelled);
     REQUIRE(!atomic_load_relaxed(&fired[1]));
-    REQUIRE(atomic_load_relaxed(&slot.earliest) <= LATER);
+    REQUIRE(atomic_load_relaxed(&SLOT.earliest) <= LATER);
     return 0;
 }

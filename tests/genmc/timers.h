@@ -10,9 +10,10 @@
 #define NOW 10
 #define DUE 5
 #define LATER 20
-#define TIMERS 2
+#define TIMERS 3
 
-static struct sched_timer_slot slot;
+static struct sched_p ps[4]; /* the first is nobody's */
+#define SLOT (ps[1].timer)
 static struct timer record[TIMERS];
 static unsigned records_made;
 static struct timer_ticket ticket[TIMERS];
@@ -66,23 +67,17 @@ int64_t os_now(void)
     return NOW;
 }
 
-struct sched_timer_slot *sched_timer_slot(void)
+struct sched_timer_slot *sched_timer_slot_any(void)
 {
-    return &slot;
+    return &SLOT;
 }
 
-struct sched_timer_slot *sched_timer_slot_of(struct p *p)
+/* Hold a P: that of the timers is 1; 2 and 3: those who look. */
+static void hold(int number)
 {
-    (void)p;
-    return &slot;
-}
-
-static _Thread_local int me; /* 1: the holder of the P; 2, 3: those who look */
-
-bool sched_timer_is_here(const struct sched_timer_slot *at)
-{
-    REQUIRE(at == &slot);
-    return me == 1;
+    static struct sched_m ms[4];
+    ms[number].p = &ps[number];
+    model_m = &ms[number];
 }
 
 void sched_set_timer_ops(const struct sched_timer_ops *ops)
@@ -99,12 +94,12 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class)
 
 struct slab_cache *sched_cache(enum sched_cache which)
 {
-    static struct slab_cache caches[4];
-    (void)which;
-    return &caches[me];
+    static struct slab_cache cache;
+    REQUIRE(which == SCHED_CACHE_TIMERS);
+    return &cache;
 }
 
-void sched_timer_count(int delta)
+void sched_timer_count_without_p(int delta)
 {
     (void)delta;
 }
@@ -126,9 +121,9 @@ static void fire(void *arg, uint64_t token)
 /* As run_due_timers() of find.c. */
 static void *looks(void *arg)
 {
-    me = *(int *)arg;
-    if (atomic_load_acquire(&slot.earliest) <= NOW)
-        run_due(NULL);
+    hold(*(int *)arg);
+    if (atomic_load_acquire(&SLOT.earliest) <= NOW)
+        run_due((struct p *)&ps[1]);
     return arg;
 }
 
@@ -137,9 +132,9 @@ static void timers_init(void)
     static _Alignas(
         struct timers) char room[sizeof(struct timers)]; /* the type is too much for GenMC */
     struct timers *ts = (struct timers *)room;
-    ts->slot = &slot;
-    atomic_store_relaxed(&slot.timers, ts);
-    atomic_store_relaxed(&slot.earliest, OS_FOREVER);
+    ts->slot = &SLOT;
+    atomic_store_relaxed(&SLOT.timers, ts);
+    atomic_store_relaxed(&SLOT.earliest, OS_FOREVER);
 }
 
 #endif

@@ -98,18 +98,25 @@ struct waiter *waiter_self(void)
     return &m_self()->g->waiter;
 }
 
-void waiter_wait(struct waiter *w, enum wait_reason reason)
+uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 {
     long i = w->g - g;
     (void)reason;
     REQUIRE(w->g == m_self()->g);
     AWAIT(atomic_load_acquire(&woken[i]));
     __VERIFIER_assume(atomic_and_acq_rel(&woken[i], ~WOKEN) & WOKEN);
+    return w->result;
 }
 
 void waiter_wake(struct waiter *w)
 {
     REQUIRE(!(atomic_or_acq_rel(&woken[w->g - g], WOKEN) & WOKEN));
+}
+
+void waiter_wake_here(struct waiter *w, struct sched_m *m)
+{
+    (void)m;
+    waiter_wake(w);
 }
 
 void waiter_wake_in_order(struct waiter *w)

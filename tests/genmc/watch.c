@@ -7,7 +7,7 @@
  * edit: runtime/sched/idle.c | s/ROUNDS_BEFORE_YIELD 16/ROUNDS_BEFORE_YIELD 2/
  * bug: who armed a timer looks for a watcher without a fence | runtime/sched/idle.c | /\[WATCH-1\]/s/atomic_fence_full();//
  * bug: who has watched looks at the timers without a fence | runtime/sched/idle.c | /^static void watch_end/,/^}/s/atomic_fence_after_rmw();//
- * bug: nobody is woken to watch | runtime/sched/idle.c | /^void watcher_ensure/,/^}/s/wake_one(m ? m->p : NULL, NULL);/(void)0;/ */
+ * bug: nobody is woken to watch | runtime/sched/idle.c | /^void watcher_ensure/,/^}/s/wake(m ? m->p : NULL, NULL, true);/(void)0;/ */
 #include "idling.h"
 
 #define GONE INT64_C(1000000000000)

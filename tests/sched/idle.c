@@ -133,3 +133,52 @@ TEST(blocking_uses_no_cpu)
     /* Goal: the same with main in the kernel. Method: getrusage. */
     CHECK_EQ(test_run(main_blocks, NULL), 0);
 }
+
+/* What it costs here and now to wake up every 10 ms: a thread that does nothing else. */
+static atomic_bool ticked;
+static int64_t bare_cpu, bare_wakes;
+
+static void *sleep_in_steps(void *arg)
+{
+    struct rusage u;
+    while (!atomic_load(&ticked)) {
+        nanosleep(&(struct timespec){.tv_nsec = 10 * TEST_MS}, NULL);
+        bare_wakes++;
+    }
+    getrusage(RUSAGE_THREAD, &u);
+    bare_cpu = (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000000) +
+               (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * INT64_C(1000);
+    return arg;
+}
+
+#define TICKS 200
+
+static void tick(void *arg)
+{
+    pthread_t thread;
+    surround();
+    weft_ticker *every = weft_ticker_new(10 * WEFT_MILLISECOND);
+    weft_chan *ticks = weft_ticker_chan(every);
+    int64_t cpu = cpu_ns(), begin = test_now();
+    REQUIRE(pthread_create(&thread, NULL, sleep_in_steps, arg) == 0);
+    for (int i = 0; i < TICKS; i++)
+        CHECK(weft_chan_recv(ticks, NULL));
+    atomic_store(&ticked, true);
+    pthread_join(thread, NULL);
+    int64_t wall = test_now() - begin, used = cpu_ns() - cpu - bare_cpu;
+    fprintf(stderr, "    %.0f us of CPU a tick, %.0f for a bare thread\n",
+            (double)used / TICKS / 1e3, (double)bare_cpu / (double)bare_wakes / 1e3);
+    if (used / TICKS > 8 * bare_cpu / bare_wakes)
+        check_used("a ticker of 10 ms", used, wall);
+    weft_ticker_unref(every);
+    unblock();
+}
+
+TEST(a_ticker_of_10_ms_uses_less_than_a_hundredth_of_a_cpu)
+{
+    /* Goal: to wake up on time is not to watch the clock, nor to wake up several threads. Method: getrusage around 200
+     * ticks. Where the kernel takes long to wake anybody, as it does on a machine with much to do, it is
+     * measured by that. */
+    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+    CHECK_EQ(test_run(tick, NULL), 0);
+}

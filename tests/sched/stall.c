@@ -70,6 +70,7 @@ static bool told_times(int n)
 }
 
 /* Computes, looking now and then. */
+enum { SPIN_FIRST = __LINE__ + 1 };
 static TEST_NOINLINE void spin_here(bool (*enough)(void))
 {
     static volatile unsigned spins;
@@ -84,18 +85,21 @@ static TEST_NOINLINE void spin_here(bool (*enough)(void))
         }
     } while (!enough());
 }
+enum { SPIN_LAST = __LINE__ - 1 };
 
 /* ---- who and where ---- */
 
 static weft_waitgroup all;
 static uint64_t crunch_id;
 
+#define PLACE (TEST_LINES ? ", spin_here+0x" : " at spin_here+0x")
+
 /* Signals come late under ThreadSanitizer: when the thread calls something that it intercepts. */
 static bool named_and_placed(void)
 {
     struct told t;
     for (int i = 0; read_told(i, &t); i++)
-        if (t.id == crunch_id && (TEST_TSAN || strstr(t.rest, " at spin_here+0x")))
+        if (t.id == crunch_id && (TEST_TSAN || strstr(t.rest, PLACE)))
             return true;
     return false;
 }
@@ -127,6 +131,12 @@ CHILD(computes)
     CHECK_STR_EQ(t.name, "worker");
     CHECK_LT(t.p, (unsigned)test_procs(2));
     CHECK_STR_HAS(t.rest, ", started as crunch+0x0 (test-stall+0x");
+    unsigned line;
+    if (TEST_LINES && !TEST_TSAN) {
+        REQUIRE(sscanf(t.rest, " at stall.c:%u, spin_here+0x", &line) == 1);
+        CHECK_GE(line, SPIN_FIRST);
+        CHECK_LE(line, SPIN_LAST);
+    }
 }
 
 TEST(who_computes_is_told_with_its_name_and_place)

@@ -292,3 +292,66 @@ IN_RUN(many_stops_hide_no_later_timer)
     weft_waitgroup_wait(&all);
     TEST_UNTIL(pthread_tryjoin_np(thread, NULL) == 0);
 }
+
+enum { ROUNDS = 2000, FEW = 200 };
+
+/* One that was stopped, set anew and stopped in each way. */
+static void use_up(weft_timer *t, int way)
+{
+    if (way > 0)
+        CHECK(weft_timer_stop(t));
+    if (way > 1)
+        CHECK(!weft_timer_reset(t, WEFT_HOUR));
+    if (way > 2)
+        CHECK(weft_timer_reset(t, WEFT_HOUR));
+    if (way > 3)
+        CHECK(weft_timer_stop(t));
+    CHECK_EQ(weft_timer_stop(t), way < 4 && way != 1);
+    weft_timer_unref(t);
+}
+
+/* Goal: whatever came before its end, a timer's memory is given back, and once. Method: make and drop many; few addresses
+ * come, and two that are there at once never have the same. */
+IN_RUN(given_back_once)
+{
+    static weft_timer *seen[FEW];
+    atomic_int calls = 0;
+    (void)arg;
+    for (int way = 0; way < 5; way++) {
+        int seen_n = 0;
+        for (int i = 0; i < ROUNDS; i++) {
+            weft_timer *a = weft_after_func(WEFT_HOUR, count, &calls);
+            weft_timer *b = weft_after_func(WEFT_HOUR, count, &calls);
+            CHECK(a && b && a != b);
+            int at = 0;
+            while (at < seen_n && seen[at] != a)
+                at++;
+            REQUIRE(at < FEW);
+            seen[at] = a;
+            seen_n += at == seen_n;
+            use_up(a, way);
+            use_up(b, way);
+        }
+    }
+    CHECK_EQ(atomic_load(&calls), 0);
+}
+
+/* Goal: a timer that was dropped while it is armed still calls, whether or not it was stopped before. */
+IN_RUN(dropped_while_armed)
+{
+    atomic_int calls = 0;
+    (void)arg;
+    for (int i = 1; i <= 100; i++) {
+        weft_timer *t = weft_after_func(WEFT_HOUR, count, &calls);
+        CHECK(weft_timer_stop(t));
+        CHECK(!weft_timer_reset(t, 1));
+        weft_timer_unref(t);
+        TEST_UNTIL(atomic_load(&calls) == i);
+        weft_timer *a = weft_after_func(WEFT_HOUR, count, &calls); /* used again, most likely */
+        weft_timer_unref(a);
+        weft_timer *b = weft_after_func(WEFT_HOUR, count, &calls);
+        CHECK(a != b);
+        CHECK(weft_timer_stop(b));
+        weft_timer_unref(b);
+    }
+}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
@@ -15,12 +16,25 @@ func (c *call) check(result, wanted int) {
 	}
 }
 
-func pingpongUnbuf(c *call) {
+func pingpongUnbuf(c *call) { pingpong(c, false) }
+
+// Each goroutine has a thread of its own, which is all that Go can be told of where it runs.
+func pingpongCross(c *call) { pingpong(c, true) }
+
+func pingpong(c *call, cross bool) {
+	if cross {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	there, back := make(chan int), make(chan int)
 	var finished sync.WaitGroup
 	finished.Add(1)
 	go func() {
 		defer finished.Done()
+		if cross {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+		}
 		for v := range there {
 			back <- v + 1
 		}

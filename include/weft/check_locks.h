@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * check_locks.h - for programs whose locks shall be checked (docs/debugging.md): compiled with
+ * "-include weft/check_locks.h" they take no lock inline, so that a test build of weft sees each, and tells of orders that may
+ * deadlock. No part of weft.h. */
+#ifndef WEFT_CHECK_LOCKS_H
+#define WEFT_CHECK_LOCKS_H
+
+#include <weft/sync.h>
+
+WEFT_BEGIN_DECLS
+
+/* The first step of weft_rwmutex_rlock, which the other expects to be done. */
+WEFT_SYNC_FN_ weft_rwmutex *weft_rwmutex_count_(weft_rwmutex *rw)
+{
+    __atomic_fetch_add(&rw->state_, (uint64_t)4, __ATOMIC_ACQUIRE);
+    return rw;
+}
+
+#define weft_mutex_lock weft_mutex_lock_slow
+#define weft_mutex_try_lock weft_mutex_try_lock_slow
+#define weft_mutex_unlock weft_mutex_unlock_slow
+#define weft_rwmutex_rlock(rw) weft_rwmutex_rlock_slow(weft_rwmutex_count_(rw))
+#define weft_rwmutex_runlock weft_rwmutex_runlock_slow
+
+WEFT_END_DECLS
+
+#endif

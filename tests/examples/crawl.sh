@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# crawl.sh CRAWL TREE - the words of TREE are what coreutils count; odd files, failures, and an interrupt.
+crawl=$(realpath "$1") || exit 1
+tree=$2
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+out=$scratch/out
+err=$scratch/err
+want=$scratch/want
+export LC_ALL=C
+failures=0
+
+fail() {
+    echo "FAILED: $*" >&2
+    sed 's/^/    stderr: /' "$err" >&2
+    failures=$((failures + 1))
+}
+
+# run STATUS ARGUMENT...: run crawl, expect that status.
+run() {
+    want_status=$1
+    shift
+    "$crawl" "$@" >"$out" 2>"$err"
+    code=$?
+    [ $code -eq "$want_status" ] || fail "crawl $*: status $code, not $want_status"
+}
+
+# count PATH...: what coreutils make of it, in $want.
+count() {
+    find "$@" -type f -exec sh -c 'for f; do tr -cs A-Za-z0-9_ "\n" <"$f"; echo; done' sh {} + |
+        grep . | sort | uniq -c >"$want"
+}
+
+same() {
+    cmp "$want" "$out" >&2 || fail "$1: other words than coreutils count"
+}
+
+count "$tree"
+for readers in 1 7 64; do
+    run 0 -j $readers "$tree"
+    same "-j $readers"
+done
+
+# --- words of all lengths, also across blocks of 64 KiB
+mkdir "$scratch/t" "$scratch/t/d" && cd "$scratch/t" || exit 1
+: >empty
+printf 'one two\none' >d/no-line-end
+printf '\000\377a\000b_1;C' >binary
+head -c 65535 /dev/zero | tr '\000' x >long
+printf 'y z' >>long
+head -c 400000 /dev/zero | tr '\000' q >longer
+ln -s long link
+ln -s . loop
+mkfifo fifo
+count .
+run 0 .
+same "odd files"
+run 0 . d # twice is twice
+[ "$(grep -c . "$out")" = "$(grep -c . "$want")" ] || fail "a path given twice"
+grep -q '^      4 one$' "$out" || fail "a path below another"
+run 0 -w .
+grep -q 'crawl: beat' "$err" || fail "--watch shows no beat"
+same "watched"
+
+# --- failures
+run 1 empty missing d
+grep -q 'crawl: missing: No such file' "$err" || fail "a missing path isn't told"
+grep -q ' two$' "$out" || fail "the rest isn't done"
+run 2
+run 2 -j 0 .
+run 2 -j x .
+run 0 --help
+if [ -w /dev/full ]; then
+    "$crawl" . >/dev/full 2>"$err" && fail "a full disk isn't told"
+    grep -q 'stdout' "$err" || fail "a full disk isn't named"
+fi
+
+# --- an interrupt: zeros without end to read
+truncate -s 1T zeros
+timeout --preserve-status -s INT 0.5 "$crawl" zeros >"$out" 2>"$err"
+code=$?
+[ $code -eq 130 ] || fail "interrupted: status $code, not 130"
+[ ! -s "$out" ] || fail "interrupted: there is output"
+
+[ $failures -eq 0 ] || exit 1
