@@ -7,6 +7,7 @@ struct flow {
     weft_chan *there, *back;
     int64_t items; /* of one goroutine */
     int64_t sum;
+    bool held; /* on the processor that it is on */
     weft_waitgroup *finished;
 };
 
@@ -38,26 +39,30 @@ static void pong(void *arg)
 {
     struct flow *flow = arg;
     int64_t v;
+    weft_priv_hold(flow->held);
     while (weft_chan_recv(flow->there, &v)) {
         v++;
         weft_chan_send(flow->back, &v);
     }
     mark_proc(flow->call);
+    weft_priv_hold(false);
     weft_waitgroup_done(flow->finished);
 }
 
-static void pingpong_unbuf_body(struct call *call)
+static void pingpong(struct call *call, bool held)
 {
     weft_waitgroup finished = {0};
     struct flow flow = {.call = call,
                         .there = make_chan(call, 0),
                         .back = make_chan(call, 0),
+                        .held = held,
                         .finished = &finished};
     int64_t v = 0;
     weft_waitgroup_add(&finished, 1);
     if (!start(call, pong, &flow)) {
         return;
     }
+    weft_priv_hold(held);
     int64_t begin = weft_now();
     for (int64_t i = 0; i < call->iterations; i++) {
         weft_chan_send(flow.there, &v);
@@ -65,61 +70,28 @@ static void pingpong_unbuf_body(struct call *call)
     }
     call->elapsed_ns = weft_now() - begin;
     mark_proc(call);
+    weft_priv_hold(false);
     check_sum(call, v, call->iterations);
     weft_chan_close(flow.there);
     weft_waitgroup_wait(&finished);
     weft_chan_unref(flow.there);
     weft_chan_unref(flow.back);
+}
+
+static void pingpong_unbuf_body(struct call *call)
+{
+    pingpong(call, false);
 }
 ROW_IN_WEFT(pingpong_unbuf)
 
 /* ---- pingpong_cross: both stay on the processor that they are on, whatever they wait for ---- */
 
-static void pong_held(void *arg)
-{
-    weft_priv_hold(true);
-    struct flow *flow = arg;
-    int64_t v;
-    while (weft_chan_recv(flow->there, &v)) {
-        v++;
-        weft_chan_send(flow->back, &v);
-    }
-    mark_proc(flow->call);
-    weft_priv_hold(false);
-    weft_waitgroup_done(flow->finished);
-}
-
 static void pingpong_cross_body(struct call *call)
 {
-    weft_waitgroup finished = {0};
-    struct flow flow = {.call = call,
-                        .there = make_chan(call, 0),
-                        .back = make_chan(call, 0),
-                        .finished = &finished};
-    int64_t v = 0;
     if (weft_maxprocs(0) < 2) {
         weft_maxprocs(2);
     }
-    weft_waitgroup_add(&finished, 1);
-    if (!start(call, pong_held, &flow)) {
-        return;
-    }
-    weft_priv_hold(true);
-    weft_chan_send(flow.there, &v); /* it comes when another processor has taken it */
-    weft_chan_recv(flow.back, &v);
-    int64_t begin = weft_now();
-    for (int64_t i = 1; i < call->iterations; i++) {
-        weft_chan_send(flow.there, &v);
-        weft_chan_recv(flow.back, &v);
-    }
-    call->elapsed_ns = weft_now() - begin;
-    mark_proc(call);
-    weft_priv_hold(false);
-    check_sum(call, v, call->iterations);
-    weft_chan_close(flow.there);
-    weft_waitgroup_wait(&finished);
-    weft_chan_unref(flow.there);
-    weft_chan_unref(flow.back);
+    pingpong(call, true);
 }
 ROW_IN_WEFT(pingpong_cross)
 

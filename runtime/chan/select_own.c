@@ -9,13 +9,15 @@
  * and all begins anew, with records (select_wait.c). So it never looks for partners while it can be won, and no two
  * words need be won at once.
  *
- * A state names the waiter and not the wait. Who takes it reads the waiter's word between his reading of the state and
- * his CAS of it: the state of an unbuffered channel never comes back, so if the CAS succeeds the registration was there all the
- * time, and what he has read is the word of that very wait. (That of a buffered one does: its position stays when
- * nothing but waiters come and go. There an own waiter always waits for that channel alone, and nobody looks at its word.) It is plain when the goroutine waits for this channel alone, and has been taken by
- * that CAS; OPEN, and is to be claimed from just this value; or ENDED. It stays ENDED as long as a channel may still name
- * the waiter: the owner withdraws, and only then makes it plain. Who has taken it out by then, and hasn't claimed it, will
- * fail, as the value never comes back.
+ * A state names the waiter and not the wait. Who takes it reads the waiter's word between his reading of the state
+ * and his CAS of it: the state of an unbuffered channel never comes back, so if the CAS succeeds the registration was
+ * there all the time, and what he has read is the word of that very wait. It is plain when the goroutine waits for
+ * this channel alone, and has been taken by that CAS; OPEN, and is to be claimed from just this value; or ENDED. It
+ * stays ENDED as long as a channel may still name the waiter: the owner withdraws, and only then makes it plain. Who
+ * has taken it out by then, and hasn't claimed it, will fail, as the value never comes back.
+ *
+ * The state of a buffered channel does come back: its position stays when nothing but waiters come and go. So there
+ * an own waiter always waits for that channel alone, and nobody looks at its word.
  *
  * Who has claimed it finds the case by its channel, among the cases in the owner's frame, which stays as it is until he
  * wakes him. A channel that is in several cases can't be registered in twice: the second CAS fails.
