@@ -37,6 +37,8 @@ fork_blocking   1     2000 12000
 mutex_uncontended 1   2000 12000
 rwmutex_rlock   1     2000 12000
 once_done       1     2000 12000
+ctx_value_10    1     2000 12000
+ctx_cancel_1000 1000  10   110
 '
 
 nothing_to_compare() {

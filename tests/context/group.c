@@ -175,7 +175,7 @@ static void limited(void *arg)
     REQUIRE(weft_go(one_more, g) == 0);
     test_until_parked(1);
     CHECK(!atomic_load(&started)); /* nor ever */
-    limited_to_0 = g;              /* one waits for it till the run's end */
+    limited_to_0 = g;              /* freed when the run's end has taken that one away */
 }
 
 TEST(limit_makes_go_wait)
@@ -183,6 +183,7 @@ TEST(limit_makes_go_wait)
     /* Goal: go waits and try_go refuses while as many are active as the limit says; 0 refuses all, negative is no limit
      * (EG-03). */
     CHECK_EQ(test_run(limited, NULL), 0);
+    weft_group_free(limited_to_0);
 }
 
 static void change_limit(void *arg)
