@@ -43,9 +43,16 @@ WEFT_BEGIN_DECLS
 #endif
 
 /* Raise a panic: this goroutine's deferred calls run, then the process ends with the message and
- * "goroutine N [running]:" on stderr, status 2. */
+ * every goroutine, this one first, on stderr (docs/reports.md), status 2. */
 WEFT_NORETURN WEFT_API void weft_panic(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
+
+/* Traces as text: of the calling goroutine, or of all with the caller's first, in the form of a report (docs/reports.md). The
+ * others are held still for up to 20 ms, and of those that run even so only the header is there. On a foreign thread
+ * it is that thread's trace, and the goroutines' if a run is on.
+ *   buf, n  where to; what doesn't fit is cut off. There is a '\0' at the end if n isn't 0.
+ * Returns how many bytes were written, without that. Any thread; takes no memory. Go: runtime.Stack. */
+WEFT_API size_t weft_stack(char *buf, size_t n, bool all);
 
 WEFT_END_DECLS
 
