@@ -516,7 +516,7 @@ void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
 /* Whether it looks by itself before that time, and sees to it that somebody watches the timers. */
 bool sysmon_looks_before(int64_t time);
-void quit_catch(void);  /* around sysmon_watch(): it reports when SIGQUIT comes */
+void quit_catch(void); /* around sysmon_watch(): it reports when SIGQUIT comes */
 void quit_release(void);
 
 /* fatal.c: also in pieces. Between begin and end no other thread reports, and faults of this one come to
@@ -550,7 +550,7 @@ void age_pass(int64_t now);
 
 /* deadlock.c */
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
-uint64_t sched_picks(void); /* another if any P has made one */
+uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
