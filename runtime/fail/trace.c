@@ -12,6 +12,7 @@
 
 #include "arch/arch.h"
 #include "arch/os.h"
+#include "arch/source.h"
 #include "arch/symbol.h"
 #include "arch/text.h"
 #include "arch/unwind.h"
@@ -40,7 +41,7 @@ struct line {
 struct sched_trace {
     _Atomic(int *) thread; /* whose it is, by errno's place; NULL: nobody's */
     sigjmp_buf *escape; /* where that goes on should the work at hand fault; NULL: there is none */
-    bool names;
+    bool names, sources;
     size_t frames;
     struct frame inner[FRAMES_INNER], outer[FRAMES_OUTER]; /* the latter a ring */
     struct line lines[LINES];
@@ -56,14 +57,23 @@ struct sched_trace *sched_trace_begin(bool dies)
         return NULL;
     t->escape = NULL;
     t->names = true;
+    t->sources = false;
     t->frames = 0;
     for (size_t i = 0; i < LINES; i++)
         t->lines[i].frame.pc = 0; /* another file may be there by now */
     return t;
 }
 
+void sched_trace_sources(struct sched_trace *t)
+{
+    os_source_prepare();
+    t->sources = true;
+}
+
 void sched_trace_end(struct sched_trace *t)
 {
+    if (t->sources)
+        os_source_forget();
     os_symbol_forget();
     atomic_store_release(&t->thread, NULL); /* pairs with sched_trace_begin() */
 }
@@ -161,6 +171,24 @@ static void name(void *arg)
     n->known = os_symbol_add(&n->text, n->frame.pc, n->frame.called);
 }
 
+static void locate(void *arg)
+{
+    struct naming *n = arg;
+    text_add(&n->text, " at ");
+    n->known = os_source_add(&n->text, n->frame.pc, n->frame.called);
+}
+
+/* And where that is in the source. */
+static void add_source(struct sched_trace *t, struct text *text, struct frame f)
+{
+    struct naming n = {.text = *text, .frame = f};
+    if (!t->sources)
+        return;
+    t->sources = sched_trace_guard(t, locate, &n);
+    if (t->sources && n.known)
+        *text = n.text;
+}
+
 /* Put its name behind the text, where it has one. */
 static bool add_name(struct sched_trace *t, struct text *text, struct frame f)
 {
@@ -171,8 +199,11 @@ static bool add_name(struct sched_trace *t, struct text *text, struct frame f)
         t->names = n.known = false;
         os_symbol_faulted();
     }
-    if (n.known)
+    if (n.known) {
         *text = n.text;
+        add_source(t, text, f);
+        *text->at = '\0';
+    }
     return n.known;
 }
 

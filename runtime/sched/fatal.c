@@ -145,6 +145,7 @@ static void *write_report(void *arg)
     struct m *m = m_self();
     struct g *g = m && d->own ? m->g : NULL;
     struct sched_trace *trace = sched_trace_begin(true);
+    sched_trace_sources(trace);
     bool has_own = d->own && (g || !m || atomic_load_relaxed(&m->state) == M_CALLING);
     sched_report(d->text);
     if (has_own && traceback_wants_own())

@@ -262,6 +262,7 @@ void report_left(bool (*wanted)(struct g *g))
     struct sched_trace *trace;
     while (!(trace = sched_trace_begin(false)))
         os_yield(); /* a foreign thread asks for its own */
+    sched_trace_sources(trace);
     tell_all((struct round){
         .trace = trace, .out = os_write_stderr, .wanted = wanted, .batch = &batch_of_living});
     sched_trace_end(trace);

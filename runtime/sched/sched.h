@@ -357,6 +357,9 @@ struct sched_trace;
 struct sched_trace *sched_trace_begin(bool dies);
 void sched_trace_end(struct sched_trace *t);
 
+/* Lines of the source are told, too, where they are known. Takes memory and much stack: not in a signal's handler. */
+void sched_trace_sources(struct sched_trace *t);
+
 /* The frames that a fault interrupted, innermost first, in its handler; those of the caller, beginning with the one that a
  * call returns to at `from`; those of what has stopped; or just that one. */
 void sched_trace_fault(struct sched_trace *t, const struct os_fault *fault);
