@@ -17,7 +17,7 @@ static struct slab *slab_new(struct slab_class *class)
     struct slab *slab = alloc_zeroed(CACHE_LINE, SLAB_BYTES);
     if (!slab)
         return NULL;
-    slab->carved = CACHE_LINE;
+    atomic_store_relaxed(&slab->carved, CACHE_LINE);
     slab->next = atomic_load_relaxed(&class->slabs);
     while (!atomic_cas_acq_rel(&class->slabs, &slab->next, slab))
         ;
@@ -27,16 +27,18 @@ static struct slab *slab_new(struct slab_class *class)
 static void *carve(struct slab_class *class, struct slab_cache *cache)
 {
     struct slab *slab = cache->carving;
-    if (!slab || slab->carved + class->object_bytes > SLAB_BYTES) {
+    size_t at = slab ? atomic_load_relaxed(&slab->carved) : SLAB_BYTES;
+    if (at + class->object_bytes > SLAB_BYTES) {
         slab = slab_new(class);
         if (!slab)
             return NULL;
         cache->carving = slab;
+        at = CACHE_LINE;
     }
-    void *object = (char *)slab + slab->carved;
+    void *object = (char *)slab + at;
     if (class->init && class->init(object))
         return NULL; /* it stays as it is, and is carved another time */
-    slab->carved += class->object_bytes;
+    atomic_store_release(&slab->carved, at + class->object_bytes); /* pairs with slab_for_each() */
     return object;
 }
 
@@ -48,9 +50,11 @@ void *slab_get_slow(struct slab_class *class, struct slab_cache *cache)
 
 void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg)
 {
-    for (struct slab *s = atomic_load_acquire(&class->slabs); s; s = s->next)
-        for (size_t at = CACHE_LINE; at < s->carved; at += class->object_bytes)
+    for (struct slab *s = atomic_load_acquire(&class->slabs); s; s = s->next) {
+        size_t carved = atomic_load_acquire(&s->carved); /* pairs with carve() */
+        for (size_t at = CACHE_LINE; at < carved; at += class->object_bytes)
             fn((char *)s + at, arg);
+    }
 }
 
 SANITIZE_OWNER_DATA_END

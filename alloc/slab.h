@@ -9,7 +9,7 @@
 
 struct slab {
     struct slab *next;
-    size_t carved; /* bytes handed out so far, the header included; the carver's */
+    _Atomic(size_t) carved; /* bytes handed out so far, the header included; the carver's */
 };
 
 struct slab_class {
@@ -41,7 +41,7 @@ static inline void slab_put(struct slab_class *class, struct slab_cache *cache, 
     magazine_put(&cache->free, &class->depot, object);
 }
 
-/* Call fn for every object ever carved, free or not. Nobody may be carving. */
+/* Call fn for every object ever carved, free or not; of those that are carved meanwhile for some. */
 void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg);
 
 SANITIZE_OWNER_DATA_END

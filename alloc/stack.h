@@ -12,12 +12,21 @@
 #include "alloc/magazine.h"
 #include "arch/sanitize.h"
 
+/* Who started what runs on it. */
+struct stack_origin {
+    uintptr_t pc; /* 0: not known */
+    uint64_t id;
+};
+
 struct stack {
-    struct depot_node free; /* while it is free */
-    char *low;              /* where the mapping starts: the guard page */
-    size_t bytes;           /* guard included */
-    bool pooled;            /* of the default size */
-    bool split;             /* its guard split a mapping: counted in guards_split */
+    union {
+        struct depot_node free;    /* while it is free */
+        struct stack_origin began; /* while it is in use; its user's */
+    };
+    char *low;    /* where the mapping starts: the guard page */
+    size_t bytes; /* guard included */
+    bool pooled;  /* of the default size */
+    bool split;   /* its guard split a mapping: counted in guards_split */
 };
 
 _Static_assert(offsetof(struct stack, free) == 0, "magazines hold the record itself");

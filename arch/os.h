@@ -28,6 +28,10 @@ int os_at_fork(void (*in_child)(void));               /* 0 or -ENOMEM */
 int os_thread_slack(void);                            /* timer slack of the calling thread, ns */
 void os_thread_set_slack(int ns);
 
+/* Whether the process has more than n threads, those of the kernel, the allocator and tools not counted. True if it can't be
+ * told. */
+bool os_threads_exceed(int n);
+
 /* A lock for steps that are rare, short and never switch goroutines. */
 typedef pthread_mutex_t os_lock;
 #define OS_LOCK_INIT PTHREAD_MUTEX_INITIALIZER

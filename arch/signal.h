@@ -74,12 +74,20 @@ void os_signal_stack_leave(struct os_signal_stack *s);
 /* How much stack the kernel needs to call a handler. */
 size_t os_signal_frame_bytes(void);
 
-/* The rest is for handlers that end the process. */
+/* Call fn on SIGQUIT, if it is as the system has it, until release; async-signal-safe. */
+void os_quit_catch(void (*fn)(void));
+void os_quit_release(void);
+void os_quit(void); /* send one to the calling thread */
+
+/* The rest is for those who end the process. */
+
+/* By SIGABRT, whatever the program does with it. Returns if the kernel won't. */
+void os_crash(void);
 
 /* Let further faults of this thread come while its handler runs. */
 void os_faults_unblock(void);
 
-/* End the process with this status should it still be there after so many seconds. */
+/* End the process with this status should it still be there after so many seconds; 0: not any more. */
 void os_exit_after(unsigned seconds, int status);
 
 /* Whether the 8 bytes at p can be read, without reading them. */

@@ -301,6 +301,11 @@ void os_symbol_forget(void)
     give_turn();
 }
 
+void os_symbol_faulted(void)
+{
+    give_turn();
+}
+
 bool os_symbol_add(struct text *t, uintptr_t pc, bool called)
 {
     struct os_symbol symbol;

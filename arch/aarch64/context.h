@@ -112,6 +112,23 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
 void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *), void *arg)
     __attribute__((visibility("hidden")));
 
+/* As arch_switch() would leave it, for unwinders: while this function's frame is there. */
+static inline __attribute__((always_inline)) void arch_context_note(struct arch_context *here)
+{
+    __asm__ volatile("adr x16, 1f\n\t"
+                     "mov x17, sp\n\t"
+                     "stp x17, x16, [%[here]]\n\t"
+                     "str x29, [%[here], #16]\n\t"
+                     "1:"
+                     :
+                     : [here] "r"(here)
+                     : "x16", "x17", "memory");
+}
+
+/* In entry.S: fn(arg), which unwinders take for called from where that flow of control stopped. */
+void arch_call_within(const struct arch_context *stopped, void (*fn)(void *), void *arg)
+    __attribute__((visibility("hidden")));
+
 /* FPCR's upper half: rounding mode, flush to zero, default NaN, half-precision format. Reading it is a register
  * move; a write may drain the pipeline, so a switch writes only what differs. */
 static inline void arch_fp_save(uint16_t *upper)

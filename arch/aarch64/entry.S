@@ -110,6 +110,43 @@ arch_call_on:
         .cfi_endproc
         .size   arch_call_on, . - arch_call_on
 
+/* void arch_call_within(x0 = context, x1 = fn, x2 = arg): to unwinders the caller of this frame is the flow of
+ * control that stopped at the context: its sp is the CFA, its pc the return address. In the expressions 0x83 is
+ * what x19 and an offset make, 6 what lies there. */
+        .globl  arch_call_within
+        .hidden arch_call_within
+        .type   arch_call_within, %function
+        .balign 16
+arch_call_within:
+        .cfi_startproc
+        .cfi_signal_frame
+#ifdef __ARM_FEATURE_PAC_DEFAULT
+        hint    #25                     /* paciasp, a landing pad too */
+#elif defined(__ARM_FEATURE_BTI_DEFAULT)
+        hint    #34                     /* bti c */
+#endif
+        stp     x29, x30, [sp, #-32]!
+        .cfi_def_cfa_offset 32
+        str     x19, [sp, #16]
+        mov     x19, x0
+        .cfi_remember_state
+        .cfi_escape 0x0f, 3, 0x83, 0, 6         /* CFA: what lies at x19 */
+        .cfi_escape 0x10, 30, 2, 0x83, 8        /* return address: at x19 + 8 */
+        .cfi_escape 0x10, 29, 2, 0x83, 16       /* x29: at x19 + 16 */
+        .cfi_undefined x19
+        mov     x0, x2
+        blr     x1
+        .cfi_restore_state
+        ldr     x19, [sp, #16]
+        ldp     x29, x30, [sp], #32
+        .cfi_def_cfa_offset 0
+#ifdef __ARM_FEATURE_PAC_DEFAULT
+        hint    #29                     /* autiasp */
+#endif
+        ret
+        .cfi_endproc
+        .size   arch_call_within, . - arch_call_within
+
 #ifdef __ARM_FEATURE_BTI_DEFAULT
 /* This file, too, has a pad wherever it is branched to, and signs what it stores. Without
  * this note the linker would take the whole library for one that lacks them. */

@@ -82,6 +82,23 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
 void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *), void *arg)
     __attribute__((visibility("hidden")));
 
+/* As arch_switch() would leave it, for unwinders: while this function's frame is there. */
+static inline __attribute__((always_inline)) void arch_context_note(struct arch_context *here)
+{
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "movq %%rsp, 0(%[here])\n\t"
+                     "movq %%rax, 8(%[here])\n\t"
+                     "movq %%rbp, 16(%[here])\n\t"
+                     "1:"
+                     :
+                     : [here] "r"(here)
+                     : "rax", "memory");
+}
+
+/* In entry.S: fn(arg), which unwinders take for called from where that flow of control stopped. */
+void arch_call_within(const struct arch_context *stopped, void (*fn)(void *), void *arg)
+    __attribute__((visibility("hidden")));
+
 /* fesetround() sets the rounding bits of both the x87 control word and mxcsr. Reading the former
  * takes 0.6 ns and the latter 14 ns here, so a switch looks at the x87 word only and carries its
  * rounding bits over to mxcsr when they differ. Changes to mxcsr alone (flush to zero) stay with

@@ -84,4 +84,34 @@ arch_call_on:
         ret
         .cfi_endproc
         .size   arch_call_on, . - arch_call_on
+
+/* void arch_call_within(rdi = context, rsi = fn, rdx = arg): to unwinders the caller of this frame is the flow
+ * of control that stopped at the context: its sp is the CFA, its pc the return address. In the expressions 0x73
+ * is what rbx and an offset make, 6 what lies there. */
+        .globl  arch_call_within
+        .hidden arch_call_within
+        .type   arch_call_within, @function
+        .balign 16
+arch_call_within:
+        .cfi_startproc
+        .cfi_signal_frame
+#if defined(__CET__) && (__CET__ & 1)
+        endbr64
+#endif
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        movq    %rdi, %rbx
+        .cfi_remember_state
+        .cfi_escape 0x0f, 3, 0x73, 0, 6         /* CFA: what lies at rbx */
+        .cfi_escape 0x10, 16, 2, 0x73, 8        /* return address: at rbx + 8 */
+        .cfi_escape 0x10, 6, 2, 0x73, 16        /* rbp: at rbx + 16 */
+        .cfi_undefined rbx
+        movq    %rdx, %rdi
+        call    *%rsi
+        .cfi_restore_state
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        ret
+        .cfi_endproc
+        .size   arch_call_within, . - arch_call_within
         .section .note.GNU-stack, "", @progbits

@@ -90,7 +90,7 @@ WEFT_BEGIN_DECLS
 #endif
 
 /* Raise a panic: deferred calls run, then the innermost weft_try returns true. If there is none, the process ends with
- * "panic: MESSAGE" and "goroutine N [running]:" on stderr, status 2; panics that it interrupted the deferred calls of
+ * "panic: MESSAGE" and every goroutine, this one first, on stderr (docs/reports.md), status 2; panics that it interrupted the deferred calls of
  * stand above it. Of the message 255 bytes count; in the report
  * a tab follows each newline. In weft_blocking's function it is raised in the goroutine, after the deferred calls
  * of that function, unless a weft_try in that catches it. In a pool's construct and destroy no weft_try around the call
@@ -115,6 +115,13 @@ WEFT_API bool weft_try(weft_fn fn, void *arg, weft_panic_info *info);
 
 /* Free what belongs to info; NULL, and a second time, are no error. */
 WEFT_API void weft_panic_clear(weft_panic_info *info);
+
+/* Traces as text: of the calling goroutine, or of all with the caller's first, in the form of a report (docs/reports.md). The
+ * others are held still for up to 20 ms, and of those that run even so only the header is there. On a foreign thread
+ * it is that thread's trace, and the goroutines' if a run is on.
+ *   buf, n  where to; what doesn't fit is cut off. There is a '\0' at the end if n isn't 0.
+ * Returns how many bytes were written, without that. Any thread; takes no memory. Go: runtime.Stack. */
+WEFT_API size_t weft_stack(char *buf, size_t n, bool all);
 
 WEFT_END_DECLS
 

@@ -18,7 +18,7 @@ typedef struct weft_config {
                              by; default $WEFT_TOPOLOGY, else the machine (docs/topology.md) */
     int no_pin; /* 1: leave threads unpinned; default: one a core when maxprocs equals the CPUs
                              allowed, else bound to the cores of an L3 */
-    int report_leaks; /* not in this release: no effect */
+    int report_leaks; /* 1: tell on stderr of goroutines that are left when main has returned */
     int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
     void (*on_fatal)(
         const char *text); /* called with a fatal report, instead of stderr; for a stack

@@ -65,7 +65,7 @@ static size_t report_bytes(const struct sched_panic *p)
 }
 
 /* Where there is no memory for the whole chain, as much of the last one as fits. */
-static _Noreturn void die(struct sched_panic *last)
+static _Noreturn void die(struct sched_panic *last, uintptr_t from)
 {
     char short_of_memory[512];
     size_t bytes = report_bytes(last);
@@ -85,7 +85,7 @@ static _Noreturn void die(struct sched_panic *last)
         t.last += HEADER_BYTES;
     add_header(&t);
     text_add(&t, last->trace ? last->trace : "");
-    sched_die(whole ? whole : short_of_memory);
+    sched_die(whole ? whole : short_of_memory, from);
 }
 
 /* ---- raising ---- */
@@ -120,7 +120,7 @@ static _Noreturn void raise(struct sched_panic *p, struct sched_flow *flow, weft
     }
     struct sched_flow *caller = barrier ? NULL : sched_section_flow();
     if (!caller)
-        die(p);
+        die(p, from);
     flow->panics = NULL;
     leave_section(p, caller, from);
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trace.c - the trace in a fault's report.
+ * trace.c - the frames of a goroutine as text, for reports.
  *
- * It is made in a signal handler of a process that is broken: the handler's own code may fault, in a
- * damaged stack or a symbol table that makes no sense. So each line is given out when it is done,
- * and a fault in making one costs the names from then on, a fault in walking the rest of the frames. */
-#include "runtime/fail/trace.h"
-
+ * It is made in a process that is broken, maybe in a signal handler, or of a stack that somebody may still be using:
+ * walking the frames may fault, and so may a symbol table that makes no sense. So the addresses are taken first, and
+ * given out line by line then. A fault costs the frames that are left, or the names from then on, and nothing else: the
+ * handler jumps back to where the work was begun.
+ *
+ * There are two traces, for the thread that ends the process and for all that live on: the former waits for nobody.
+ * A line is made once and remembered, as a thousand goroutines wait at the same place. */
 #include <setjmp.h>
 
+#include "arch/arch.h"
+#include "arch/os.h"
+#include "arch/source.h"
 #include "arch/symbol.h"
 #include "arch/text.h"
 #include "arch/unwind.h"
@@ -17,93 +22,255 @@
 #define FRAMES_INNER 50
 #define FRAMES_OUTER 50
 #define FRAMES_MAX 10000000 /* a ring of frames in a damaged stack has no end */
+#define LINE_BYTES 224
+#define LINES 256     /* remembered */
+#define LINE_PLACES 4 /* where one may be */
 
-struct trace {
-    void (*out)(const char *text);
-    bool names;
-    uintptr_t pc; /* of the line below: a recursion has it again and again */
-    char line[TRACE_LINE_BYTES];
-    size_t frames;
-    uintptr_t outer[FRAMES_OUTER]; /* a ring */
+SANITIZE_OWNER_DATA_BEGIN
+
+struct frame {
+    uintptr_t pc;
+    bool called;
 };
 
-/* Where to go on should the work at hand fault. */
-static sigjmp_buf *escape;
+struct line {
+    struct frame frame; /* pc 0: none */
+    char text[LINE_BYTES];
+};
 
-void trace_line(char line[TRACE_LINE_BYTES], uintptr_t pc, bool called, bool names)
+struct sched_trace {
+    _Atomic(int *) thread; /* whose it is, by errno's place; NULL: nobody's */
+    sigjmp_buf *escape; /* where that goes on should the work at hand fault; NULL: there is none */
+    bool names, sources;
+    size_t frames;
+    struct frame inner[FRAMES_INNER], outer[FRAMES_OUTER]; /* the latter a ring */
+    struct line lines[LINES];
+};
+
+static struct sched_trace living, dying;
+
+struct sched_trace *sched_trace_begin(bool dies)
 {
-    struct text t = text_begin(line, TRACE_LINE_BYTES);
-    text_add(&t, "0x");
-    text_number(&t, pc, 16, 12);
-    if (names) {
-        struct text bare = t;
-        text_char(&t, ' ');
-        if (!os_symbol_add(&t, pc, called))
-            t = bare;
-    }
-    text_char(&t, '\n');
+    struct sched_trace *t = dies ? &dying : &living;
+    int *nobody = NULL;
+    if (!atomic_cas_acq_rel(&t->thread, &nobody, os_errno_location()) && !dies)
+        return NULL;
+    t->escape = NULL;
+    t->names = true;
+    t->sources = false;
+    t->frames = 0;
+    for (size_t i = 0; i < LINES; i++)
+        t->lines[i].frame.pc = 0; /* another file may be there by now */
+    return t;
 }
 
-static void put(struct trace *t, uintptr_t pc, bool called)
+void sched_trace_sources(struct sched_trace *t)
 {
-    sigjmp_buf here, *outside = escape;
-    if (pc == t->pc) {
-        t->out(t->line);
-        return;
-    }
-    if (t->names && sigsetjmp(here, 1) == 0) {
-        escape = &here;
-        trace_line(t->line, pc, called, true);
-    } else {
-        t->names = false;
-        trace_line(t->line, pc, called, false);
-    }
-    t->pc = pc;
-    escape = outside;
-    t->out(t->line);
+    os_source_prepare();
+    t->sources = true;
 }
 
-static bool frame(uintptr_t pc, bool called, void *arg)
+void sched_trace_end(struct sched_trace *t)
 {
-    struct trace *t = arg;
-    if (t->frames < FRAMES_INNER)
-        put(t, pc, called);
-    else
-        t->outer[t->frames % FRAMES_OUTER] = pc;
-    return ++t->frames < FRAMES_MAX;
+    if (t->sources)
+        os_source_forget();
+    os_symbol_forget();
+    atomic_store_release(&t->thread, NULL); /* pairs with sched_trace_begin() */
 }
 
-static void put_outer(struct trace *t)
+bool sched_trace_guard(struct sched_trace *t, void (*fn)(void *arg), void *arg)
 {
-    size_t i = FRAMES_INNER;
-    if (t->frames > FRAMES_INNER + FRAMES_OUTER) {
-        char line[64];
-        struct text elided = text_begin(line, sizeof line);
-        i = t->frames - FRAMES_OUTER;
-        text_add(&elided, "...");
-        text_decimal(&elided, i - FRAMES_INNER);
-        text_add(&elided, " frames elided...\n");
-        t->out(line);
-    }
-    for (; i < t->frames; i++)
-        put(t, t->outer[i % FRAMES_OUTER], true);
-}
-
-void sched_trace_fault(const struct os_fault *fault, void (*out)(const char *text))
-{
-    static struct trace trace;
-    sigjmp_buf here;
-    trace = (struct trace){.out = out, .names = true};
+    sigjmp_buf here, *volatile outside = t->escape;
+    volatile bool went_well = false;
     if (sigsetjmp(here, 1) == 0) {
-        escape = &here;
-        os_unwind_fault(fault, frame, &trace);
+        t->escape = &here;
+        fn(arg);
+        went_well = true;
     }
-    escape = NULL;
-    put_outer(&trace);
+    t->escape = outside;
+    return went_well;
 }
 
 void sched_trace_faulted(void)
 {
-    if (escape)
-        siglongjmp(*escape, 1);
+    struct sched_trace *both[] = {&dying, &living};
+    for (int i = 0; i < 2; i++)
+        if (atomic_load_relaxed(&both[i]->thread) == os_errno_location() && both[i]->escape)
+            siglongjmp(*both[i]->escape, 1);
 }
+
+/* ---- taking ---- */
+
+static bool note(uintptr_t pc, bool called, void *arg)
+{
+    struct sched_trace *t = arg;
+    struct frame f = {.pc = pc, .called = called};
+    if (t->frames < FRAMES_INNER)
+        t->inner[t->frames] = f;
+    else
+        t->outer[t->frames % FRAMES_OUTER] = f;
+    return ++t->frames < FRAMES_MAX;
+}
+
+struct task {
+    struct sched_trace *t;
+    const struct os_fault *fault;
+    const struct arch_context *stopped;
+    uintptr_t from;
+};
+
+static void walk(void *arg)
+{
+    const struct task *task = arg;
+    if (task->fault)
+        os_unwind_fault(task->fault, note, task->t);
+    else if (task->stopped)
+        os_unwind_stopped(task->stopped, note, task->t);
+    else
+        os_unwind_from(task->from, note, task->t);
+}
+
+static void take(struct task task)
+{
+    task.t->frames = 0;
+    sched_trace_guard(task.t, walk, &task);
+}
+
+void sched_trace_fault(struct sched_trace *t, const struct os_fault *fault)
+{
+    take((struct task){.t = t, .fault = fault});
+}
+
+void sched_trace_here(struct sched_trace *t, uintptr_t from)
+{
+    take((struct task){.t = t, .from = from});
+}
+
+void sched_trace_stopped(struct sched_trace *t, const struct arch_context *stopped)
+{
+    take((struct task){.t = t, .stopped = stopped});
+}
+
+void sched_trace_at(struct sched_trace *t, uintptr_t pc)
+{
+    t->frames = 0;
+    note(pc, false, t);
+}
+
+/* ---- giving ---- */
+
+struct naming {
+    struct text text;
+    struct frame frame;
+    bool known;
+};
+
+static void name(void *arg)
+{
+    struct naming *n = arg;
+    n->known = os_symbol_add(&n->text, n->frame.pc, n->frame.called);
+}
+
+static void locate(void *arg)
+{
+    struct naming *n = arg;
+    text_add(&n->text, " at ");
+    n->known = os_source_add(&n->text, n->frame.pc, n->frame.called);
+}
+
+/* And where that is in the source. */
+static void add_source(struct sched_trace *t, struct text *text, struct frame f)
+{
+    struct naming n = {.text = *text, .frame = f};
+    if (!t->sources)
+        return;
+    t->sources = sched_trace_guard(t, locate, &n);
+    if (t->sources && n.known)
+        *text = n.text;
+}
+
+/* Put its name behind the text, where it has one. */
+static bool add_name(struct sched_trace *t, struct text *text, struct frame f)
+{
+    struct naming n = {.text = *text, .frame = f};
+    if (!t->names)
+        return false;
+    if (!sched_trace_guard(t, name, &n)) {
+        t->names = n.known = false;
+        os_symbol_faulted();
+    }
+    if (n.known) {
+        *text = n.text;
+        add_source(t, text, f);
+        *text->at = '\0';
+    }
+    return n.known;
+}
+
+/* The line that is remembered for it, or (pc 0) one to be made. */
+static struct line *find_line(struct sched_trace *t, struct frame f)
+{
+    size_t at = (size_t)(f.pc * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    struct line *line = NULL;
+    for (size_t i = 0; i < LINE_PLACES; i++) {
+        line = &t->lines[(at + i) % LINES];
+        if (!line->frame.pc || (line->frame.pc == f.pc && line->frame.called == f.called))
+            return line;
+    }
+    line->frame.pc = 0;
+    return line;
+}
+
+static const char *line_of(struct sched_trace *t, struct frame f)
+{
+    struct line *line = find_line(t, f);
+    if (line->frame.pc)
+        return line->text;
+    line->frame = f;
+    struct text text = text_begin(line->text, sizeof line->text - 1); /* room for the newline */
+    text_add(&text, "0x");
+    text_number(&text, f.pc, 16, 12);
+    struct text bare = text;
+    text_char(&text, ' ');
+    if (!add_name(t, &text, f))
+        text = bare;
+    text.last++;
+    text_char(&text, '\n');
+    return line->text;
+}
+
+void sched_trace_give(struct sched_trace *t, void (*out)(const char *text))
+{
+    size_t i = 0, n = t->frames;
+    for (; i < n && i < FRAMES_INNER; i++)
+        out(line_of(t, t->inner[i]));
+    if (n > FRAMES_INNER + FRAMES_OUTER) {
+        char line[64];
+        struct text elided = text_begin(line, sizeof line);
+        i = n - FRAMES_OUTER;
+        text_add(&elided, "...");
+        text_decimal(&elided, i - FRAMES_INNER);
+        text_add(&elided, " frames elided...\n");
+        out(line);
+    }
+    for (; i < n; i++)
+        out(line_of(t, t->outer[i % FRAMES_OUTER]));
+}
+
+void sched_trace_give_origin(struct sched_trace *t, uintptr_t pc, uint64_t id,
+                             void (*out)(const char *text))
+{
+    char line[LINE_BYTES + 64];
+    struct text text = text_begin(line, sizeof line);
+    text_add(&text, "created by ");
+    if (!add_name(t, &text, (struct frame){.pc = pc, .called = true}))
+        text_hex(&text, pc);
+    if (id) {
+        text_add(&text, " in goroutine ");
+        text_decimal(&text, id);
+    }
+    text_char(&text, '\n');
+    out(line);
+}
+
+SANITIZE_OWNER_DATA_END

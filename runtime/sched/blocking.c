@@ -47,7 +47,7 @@ static SANITIZE_NO_FRAME void *call_there(void *arg)
     return result;
 }
 
-static void *call(struct m *m, struct g *g, void *(*fn)(void *), void *arg)
+void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg)
 {
     char *sp = (char *)m->ctx.sp - ARCH_RED_ZONE;
     sanitize_stack_below(sp, (size_t)7 << 20);
@@ -138,6 +138,7 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     struct p *p = m->p;
     if (unlikely(p_is_orphan(p)))
         sched_abandon();
+    arch_context_note(&g->ctx); /* for reports */
     atomic_store_relaxed(&g->state, G_BLOCKING);
     atomic_store_relaxed(&m->calling, g);
     m->g = NULL;
@@ -149,7 +150,7 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     if (p_left_wanted(p))
         topology_unbind(m);
 
-    void *result = call(m, g, fn, arg);
+    void *result = m_call(m, g, fn, arg);
 
     if (unlikely(m->raised))
         section_panicked(m, g, p);

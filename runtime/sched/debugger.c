@@ -38,6 +38,7 @@ __attribute__((used)) const struct sched_layout sched_debug_layout[] = {
     CONSTANT(G_BLOCKING),
     CONSTANT(G_NAMED),
     CONSTANT(M_CALLING),
+    CONSTANT(WAIT_SEEN),
     {"", 0, 0},
 };
 

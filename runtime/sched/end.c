@@ -60,6 +60,7 @@ static bool make_orphan(struct m *m, uint32_t from)
     m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
+    m->orphan_run = sched_run_number();
     if (from == M_RUNNING && m->orphan_g)
         name_orphan(m->orphan_g);
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
@@ -184,7 +185,7 @@ int join_ms(void)
     return timed_out ? -ETIMEDOUT : 0;
 }
 
-static bool is_orphans(struct g *g)
+bool g_is_orphans(struct g *g)
 {
     unsigned made = atomic_load_relaxed(&sched.ms_made);
     for (unsigned i = 0; sched.orphans && i < made; i++) {
@@ -197,7 +198,26 @@ static bool is_orphans(struct g *g)
 
 static bool is_abandoned(struct g *g)
 {
-    return atomic_load_relaxed(&g->state) != G_FREE && !is_orphans(g);
+    return atomic_load_relaxed(&g->state) != G_FREE && !g_is_orphans(g);
+}
+
+/* One that was abandoned or is in a blocking section. Those that compute were told of (name_orphan), and those of earlier runs
+ * are no leaks of this one. */
+static bool is_leak(struct g *g)
+{
+    unsigned made = atomic_load_relaxed(&sched.ms_made);
+    for (unsigned i = 0; sched.orphans && i < made; i++) {
+        struct m *m = atomic_load_relaxed(&sched.ms[i]);
+        if (m && atomic_load_relaxed(&m->state) != M_FREE && m->orphan_g == g)
+            return m->orphan_run == sched_run_number() &&
+                   atomic_load_relaxed(&g->state) == G_BLOCKING;
+    }
+    return true;
+}
+
+void tell_leaks(void)
+{
+    report_left(is_leak);
 }
 
 static void kill_waiter(void *object, void *arg)

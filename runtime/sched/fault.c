@@ -15,8 +15,6 @@
 #include "arch/text.h"
 #include "runtime/sched/internal.h"
 
-#define STATUS_FATAL 2
-#define REPORT_SECONDS_MAX 30 /* a trace that takes longer hangs */
 #define PROBE_BYTES                                                                                \
     ((size_t)16 << 10) /* how far below itself code touches its stack: red zones, probes */
 
@@ -50,10 +48,10 @@ static struct g *overflowing(struct m *m, const struct os_fault *f)
     return NULL;
 }
 
-static void report_header(struct g *g, const struct os_fault *f)
+static void report_what(struct g *g, const struct os_fault *f)
 {
-    char line[256];
-    struct text t = text_begin(line, sizeof line);
+    char text[256];
+    struct text t = text_begin(text, sizeof text);
     uintptr_t low = (uintptr_t)g->stack->low;
     text_add(&t, "runtime: goroutine stack exceeds ");
     text_decimal(&t, g->stack->bytes);
@@ -63,42 +61,52 @@ static void report_header(struct g *g, const struct os_fault *f)
     text_hex(&t, low);
     text_add(&t, ", ");
     text_hex(&t, low + g->stack->bytes);
-    text_add(&t, "]\nfatal error: stack overflow\n\ngoroutine ");
-    text_decimal(&t, g->id);
-    if (g->flags & G_NAMED) {
-        text_add(&t, " (");
-        text_add_printable(&t, g->name);
-        text_add(&t, ")");
-    }
-    text_add(&t, " [running]:\n");
-    sched_report(line);
+    text_add(&t, "]\nfatal error: stack overflow\n");
+    sched_report(text);
 }
 
-static _Noreturn void report_overflow(struct m *m, struct g *g, const struct os_fault *f)
+static void report_own(struct sched_trace *trace, struct g *g, const struct os_fault *f)
+{
+    char header[192];
+    struct text t = text_begin(header, sizeof header);
+    text_char(&t, '\n');
+    report_header_running(&t, g);
+    sched_report(header);
+    sched_trace_fault(trace, f);
+    sched_trace_give(trace, sched_report);
+    report_origin(trace, g, sched_report);
+}
+
+static _Noreturn void report_overflow(struct g *g, const struct os_fault *f)
 {
     sched_report_begin();
-    m->reporting = true;
-    os_exit_after(REPORT_SECONDS_MAX, STATUS_FATAL);
-    os_faults_unblock();
-    report_header(g, f);
-    sched_trace_fault(f, sched_report);
+    struct sched_trace *trace = sched_trace_begin(true);
+    report_what(g, f);
+    if (traceback_wants_own())
+        report_own(trace, g, f);
+    sched_report_others(trace, g);
     sched_report_end();
 }
 
 static void on_fault(const struct os_fault *f)
 {
+    sched_trace_faulted(); /* back to the trace, if it was that */
     struct m *m = m_self();
-    if (!m)
-        return;
-    if (m->reporting) {
-        sched_trace_faulted(); /* back to the trace, if that was it */
-        sched_report_begin();  /* no: on_fatal */
+    struct g *g = m ? overflowing(m, f) : NULL;
+    if (g)
+        report_overflow(g, f);
+    if (sched_dies_here()) {
+        sched_report_begin();
         sched_report("weft: on_fatal faulted\n");
         sched_report_end();
     }
-    struct g *g = overflowing(m, f);
-    if (g)
-        report_overflow(m, g, f);
+}
+
+void faults_expect(void)
+{
+    if (atomic_load_acquire(&sched.state) == RUN_NONE)
+        os_faults_catch(on_fault);
+    os_faults_unblock();
 }
 
 void faults_catch(void)

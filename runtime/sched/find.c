@@ -332,8 +332,11 @@ static void retire_own_p(struct m *m)
 /* What others asked of m. That is before the next pick: who sees that one asks anew. */
 static void answer(struct m *m)
 {
-    if ((atomic_and_acq_rel(&m->asked, ASKED_TO_STOP) & ASKED_TO_SHARE) && m->p)
+    uint32_t asked = atomic_and_acq_rel(&m->asked, ASKED_TO_STOP);
+    if ((asked & ASKED_TO_SHARE) && m->p)
         p_share(m->p);
+    if (unlikely(asked & ASKED_TO_WAIT))
+        freeze_wait();
 }
 
 struct g *find_runnable(struct m *m)
@@ -359,6 +362,8 @@ struct g *find_runnable(struct m *m)
             if (!m_idle(m))
                 return NULL;
             spin_until = 0;
+            if (unlikely(atomic_load_relaxed(&m->asked)))
+                continue;
         }
         qsbr_quiescent();
         struct g *g = m->refused ? m->refused : take_any(m);

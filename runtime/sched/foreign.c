@@ -92,6 +92,8 @@ void sched_release_run_without_p(void)
 void sched_outside(int delta)
 {
     atomic_add_acq_rel(&sched.outside, delta);
+    if (delta < 0)
+        sysmon_poke(); /* those who wait may have lost their hope */
 }
 
 void foreign_shut(void)
@@ -148,14 +150,22 @@ bool foreign_set_locals(struct locals *t)
 /* waiter.futex */
 #define FUTEX_WOKEN 1u
 #define FUTEX_SLEEPS 2u
+#define FUTEX_SLEEPS_FOR_EVER 3u
+
+/* sched.foreign_waits counts those that sleep for ever and were not woken (deadlock.c): never one that may run, unless its
+ * waker is still there. */
+#define WAITS_ONE ((UINT64_C(1) << 32) + 1)
 
 bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline)
 {
     uint32_t word = atomic_load_acquire(&w->futex); /* pairs with foreign_wake(), like the next */
+    uint32_t sleeps = deadline == OS_FOREVER ? FUTEX_SLEEPS_FOR_EVER : FUTEX_SLEEPS;
     while (word != FUTEX_WOKEN) {
-        if (word != FUTEX_SLEEPS && !atomic_cas_acq_rel(&w->futex, &word, FUTEX_SLEEPS))
+        if (word != sleeps && !atomic_cas_acq_rel(&w->futex, &word, sleeps))
             continue;
-        int rc = os_futex_wait(&w->futex, FUTEX_SLEEPS, deadline);
+        if (word != sleeps && sleeps == FUTEX_SLEEPS_FOR_EVER)
+            atomic_add_acq_rel(&sched.foreign_waits, WAITS_ONE);
+        int rc = os_futex_wait(&w->futex, sleeps, deadline);
         word = atomic_load_acquire(&w->futex);
         if (rc == -ETIMEDOUT && os_now() >= deadline)
             break;
@@ -176,7 +186,10 @@ void foreign_wait(struct waiter *w)
 
 void foreign_wake(struct waiter *w)
 {
-    if (atomic_swap_acq_rel(&w->futex, FUTEX_WOKEN) == FUTEX_SLEEPS)
+    uint32_t was = atomic_swap_acq_rel(&w->futex, FUTEX_WOKEN);
+    if (was == FUTEX_SLEEPS_FOR_EVER)
+        atomic_sub_acq_rel(&sched.foreign_waits, 1); /* maybe before it is added */
+    if (was != 0)
         os_futex_wake(&w->futex, 1);
 }
 

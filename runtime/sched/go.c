@@ -3,7 +3,10 @@
  *
  * A fresh goroutine is its descriptor only; it gets a stack when it first runs. It becomes `next` of
  * this P, and what stood there goes to the tail. Cost: 1 RMW (the swap of `next`); no call into the
- * allocator but for a slab every few hundred descriptors. */
+ * allocator but for a slab every few hundred descriptors.
+ *
+ * Who started it is for reports: where that call returns to, and the caller's id. It lies where the context will be, in
+ * the one cache line that a start writes to, and moves to the stack's record with the first run. */
 #include <errno.h>
 #include <string.h>
 
@@ -105,13 +108,21 @@ static int start_leave(struct p *p, int rc)
     return rc;
 }
 
-static __attribute__((noinline)) int go_foreign(weft_fn fn, void *arg)
+/* g was started by the caller of the function that returns to pc, goroutine `by` or, 0, none. */
+static inline void g_origin(struct g *g, uint64_t by, void *pc)
+{
+    g->began = (struct stack_origin){.pc = (uintptr_t)pc, .id = by};
+}
+
+static __attribute__((noinline)) int go_foreign(weft_fn fn, void *arg, void *pc)
 {
     if (!foreign_enter())
         return -ESRCH;
     struct g *g = g_new(NULL, fn, arg);
-    if (g)
+    if (g) {
+        g_origin(g, 0, pc);
         g_launch(NULL, g);
+    }
     foreign_exit();
     return g ? 0 : -ENOMEM;
 }
@@ -123,10 +134,11 @@ int weft_go(weft_fn fn, void *arg)
     if (unlikely(!fn))
         return -EINVAL;
     if (unlikely(!p))
-        return go_foreign(fn, arg);
+        return go_foreign(fn, arg, __builtin_return_address(0));
     struct g *g = g_new_here(p, fn, arg);
     if (unlikely(!g))
         return start_leave(p, -ENOMEM);
+    g_origin(g, m->g->id, __builtin_return_address(0));
     g_launch_here(m, p, g);
     return 0;
 }
@@ -152,6 +164,7 @@ int sched_go_in_order(weft_fn fn, void *arg)
     struct g *g = g_new_here(p, fn, arg);
     if (!g)
         return -ENOMEM;
+    g_origin(g, 0, NULL); /* a timer */
     sanitize_release(g);
     counter_add(&p->started, 1);
     runq_push_last(p, g);
@@ -171,6 +184,7 @@ int weft_go_copy(weft_fn fn, const void *arg, size_t n)
     struct g *g = g_new(p, fn, NULL);
     if (!g)
         return start_leave(p, -ENOMEM);
+    g_origin(g, weft_self(), __builtin_return_address(0));
     rc = copy_arg(g, arg, n);
     if (rc)
         g_discard(p, g);
@@ -187,6 +201,7 @@ static int own_stack(struct g *g, size_t bytes)
     g->stack = stack_get_sized(bytes);
     if (!g->stack)
         return -ENOMEM;
+    g->stack->began = g->began;
     g_prepare(g);
     return 0;
 }
@@ -203,6 +218,7 @@ int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
     struct g *g = g_new(p, fn, arg);
     if (!g)
         return start_leave(p, -ENOMEM);
+    g_origin(g, weft_self(), __builtin_return_address(0));
     if (options && options->name) {
         g->flags |= G_NAMED;
         g->name[0] = '\0';

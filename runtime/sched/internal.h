@@ -74,7 +74,10 @@ enum g_state {
 /* The first line is all that starting, switching and ending touch; the second is for waiting. Of what
  * follows goroutines that need it pay for it: a fresh descriptor has it in its initial state. */
 struct g {
-    struct arch_context ctx; /* and, while free, the depot's links */
+    union {
+        struct arch_context ctx;   /* and, while free, the depot's links */
+        struct stack_origin began; /* until it has a stack, which has it then */
+    };
     _Atomic(uint32_t) on_cpu;
     _Atomic(uint8_t) state;
     uint8_t flags;
@@ -91,6 +94,7 @@ struct g {
     struct m *locked_to;
     struct sched_flow flow;
     struct locals *locals;
+    _Atomic(int64_t) parked_since; /* at the latest; if its reason has WAIT_SEEN: see age.c */
     struct sanitize_fiber fiber;
     char name[NAME_BYTES]; /* if G_NAMED */
     _Alignas(16) char inline_arg[INLINE_ARG_BYTES];
@@ -166,6 +170,7 @@ enum m_state { M_FREE, M_RUNNING, M_CALLING, M_LEFT, M_JOINING, M_ORPHAN, M_GONE
 #define ASKED_TO_STOP 1u
 #define ASKED_TO_YIELD 2u
 #define ASKED_TO_SHARE 4u /* its P, see procs.c */
+#define ASKED_TO_WAIT 8u  /* for a report to be done, see freeze.c */
 
 /* m.park */
 #define M_HANDED 1u
@@ -209,10 +214,10 @@ struct m {
     _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
     struct g *orphan_g;          /* what an orphan ran */
     struct p *orphan_p;          /* and the P that it holds, if any */
+    uint64_t orphan_run;         /* of which run */
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
     struct sched_panic *raised;  /* in that, to be raised in its goroutine */
     int bound;                   /* which binding set it is bound to: see topology.c */
-    bool reporting;              /* a fault: see fault.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -244,6 +249,8 @@ SCHED_SAME(p, sched_p, timer);
 
 enum run_state { RUN_NONE, RUN_STARTING, RUN_ON, RUN_STOPPING };
 
+struct text;
+
 struct sched {
     _Alignas(CACHE_LINE) _Atomic(uint64_t) word;
     _Atomic(uint64_t) idle_ps[PROCS_MAX / 64];
@@ -261,6 +268,8 @@ struct sched {
     _Atomic(int64_t) start_retry;  /* no thread was to be had: not again before this */
     _Atomic(uint32_t) leave_futex; /* moves when an M leaves */
     _Atomic(uint64_t) foreign_started, foreign_unparks;
+    _Atomic(uint64_t)
+        foreign_waits; /* threads that wait for ever; above 32 bits: how often one began to */
     _Atomic(int64_t) foreign_timers;
     _Atomic(uint64_t) run_number;  /* moves at the beginning and at the end of a run */
     _Atomic(uint64_t) other_wakes; /* by no P */
@@ -454,6 +463,7 @@ bool m_take_left(struct m *m, bool wait);
 /* fault.c */
 void faults_catch(void);   /* from here on overflows are reported */
 void faults_release(void); /* the handlers are again as the program had them */
+void faults_expect(void);  /* the calling thread's come to us, whether a run is on or not */
 
 /* run.c */
 struct p *p_new(unsigned index);
@@ -466,6 +476,8 @@ void set_stack_bytes(size_t bytes); /* the default size; cached stacks of anothe
 void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
+bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
+void tell_leaks(void);          /* of the run that has ended */
 
 /* child.c */
 int child_prepare(void); /* 0 or -ENOMEM */
@@ -510,9 +522,45 @@ void sysmon_stop(void);
 void sysmon_poke(void); /* the runtime isn't idle any more */
 /* Whether it looks by itself before that time, and sees to it that somebody watches the timers. */
 bool sysmon_looks_before(int64_t time);
+void quit_catch(void); /* around sysmon_watch(): it reports when SIGQUIT comes */
+void quit_release(void);
 
-/* fatal.c */
-bool sched_is_dying(void); /* some thread is reporting the end of the process */
+/* fatal.c: also in pieces. Between begin and end no other thread reports, and faults of this one come to
+ * sched_trace_faulted(). Async-signal-safe. */
+bool sched_is_dying(void);      /* some thread is reporting the end of the process */
+bool sched_dies_here(void);     /* the calling thread is */
+int traceback_set_up(void);     /* WEFT_TRACEBACK: 0 or -EINVAL, said on stderr */
+bool traceback_wants_own(void); /* the trace of the goroutine that ends the process */
+void sched_report_begin(void);
+void sched_report(const char *text);
+void sched_report_others(struct sched_trace *trace, const struct g *but); /* if they are wanted */
+_Noreturn void sched_report_end(void);
+_Noreturn void sched_fatal_of_all(const char *text); /* no goroutine's doing; TEXT, then all */
+
+/* report.c */
+void report_header_running(struct text *t, struct g *g);
+void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text));
+void report_others(struct sched_trace *trace, const struct g *but, void (*out)(const char *text));
+void report_left(bool (*wanted)(struct g *g));
+
+/* freeze.c */
+void freeze(bool dies);
+void thaw(bool dies);
+bool freeze_is_on(void);
+void freeze_wait(void);
+
+/* age.c */
+struct waiter *g_waits_with(struct g *g);
+uint64_t g_parked_minutes(struct g *g);
+void age_pass(int64_t now);
+
+/* deadlock.c */
+enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
+uint64_t sched_picks(void);         /* another if any P has made one */
+enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
+
+/* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
+void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);
 
 /* stall.c: around sysmon_watch() */
 int stall_set_up(void); /* 0 or -EINVAL, said on stderr */

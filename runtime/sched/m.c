@@ -121,6 +121,8 @@ static struct m *m_new(int *rc)
     atomic_fence_full(); /* [STOP-1] run_main_returned() asks this M to stop, or we see that it must */
     if (atomic_load_relaxed(&sched.word) & WORD_STOP)
         atomic_or_acq_rel(&m->asked, ASKED_TO_STOP);
+    if (freeze_is_on()) /* [FREEZE-2] likewise */
+        atomic_or_acq_rel(&m->asked, ASKED_TO_WAIT);
     return m;
 }
 

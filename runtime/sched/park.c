@@ -37,6 +37,7 @@ static __attribute__((noinline)) void g_take_stack(struct p *p, struct g *g)
     g->stack = stack_get(&sched.stack_class, &p->stacks);
     if (unlikely(!g->stack))
         sched_fatal("out of memory: no stack for a goroutine");
+    g->stack->began = g->began;
     g_prepare(g);
 }
 
@@ -172,12 +173,12 @@ void weft_yield(void)
     }
 }
 
-/* An orphan goes on until it would wait or start something, as it is no part of a run. One who reports the end of the process, maybe in a
- * signal's handler, is not to be interrupted by those who go on. */
+/* An orphan goes on until it would wait or start something, as it is no part of a run. One who reports the end of the process may be in a
+ * signal's handler. */
 __attribute__((noinline)) void sched_give_way(void)
 {
     struct m *m = m_self();
-    if (m->g && !p_is_orphan(m->p) && !sched_is_dying())
+    if (m->g && !p_is_orphan(m->p) && !sched_dies_here())
         weft_yield();
 }
 
@@ -327,6 +328,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
         atomic_store_relaxed(&to->on_cpu, ON_CPU);
         if (!to->stack && !SANITIZE_FIBERS && likely(g->stack->pooled)) {
             to->stack = g->stack;
+            to->stack->began = to->began;
             g_free(p, g);
             m->prev = NULL;
             arch_restart(stack_top(to->stack), sched_goroutine_entry, m);

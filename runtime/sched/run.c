@@ -157,6 +157,8 @@ static int set_up(const weft_config *config)
     os_exceptions_find();
     int rc = stall_set_up();
     if (!rc)
+        rc = traceback_set_up();
+    if (!rc)
         rc = child_prepare();
     if (!rc)
         rc = topology_load(config->topology);
@@ -207,6 +209,7 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
         return NULL;
     g->flags |= G_MAIN;
     g->stack = sched.main_stack;
+    g->stack->began = (struct stack_origin){0};
     g_prepare(g);
     sanitize_release(g);
     atomic_store_relaxed(&sched.main_gone, false);
@@ -230,13 +233,17 @@ static int run(weft_fn fn, void *arg)
         rc = m_start(p, false, NULL);
     }
     if (!rc) {
+        quit_catch();
         sysmon_watch(eyes);
+        quit_release();
     } else {
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
     foreign_shut();
     int left = join_ms();
+    if (!rc && sched.config.report_leaks)
+        tell_leaks();
     atomic_add_relaxed(&sched.run_number, 1);
     sanitize_acquire(&sched.main_stack);
     take_down();
@@ -293,6 +300,8 @@ void sched_timer_armed(void)
 void sched_timer_count_without_p(int delta)
 {
     atomic_add_relaxed(&sched.foreign_timers, delta);
+    if (delta < 0)
+        sysmon_poke(); /* was it the last hope? */
 }
 
 uint64_t sched_run_number(void)

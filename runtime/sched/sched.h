@@ -15,6 +15,7 @@
 #define WEFT_SCHED_SCHED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weft/base.h>
 
@@ -42,6 +43,8 @@ enum wait_reason {
     WAIT_RWMUTEX_LOCK,
     WAIT_COND,
     WAIT_SEM,
+    WAIT_REASONS,
+    WAIT_SEEN = 1 << 7, /* beside the reason: see age.c */
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
@@ -59,7 +62,7 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
-    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked */
+    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN */
 };
 
 /* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
@@ -357,20 +360,48 @@ void sched_outside(int delta);
 /* End this goroutine; its deferred calls have run. */
 _Noreturn void sched_exit(void);
 
-/* "fatal error: TEXT" on stderr, status 2. */
+/* The end of the process, status 2. "fatal error: TEXT" and below it every goroutine, the caller's first
+ * (report.c). To stderr, or in one piece to config.on_fatal. */
 _Noreturn void sched_fatal(const char *text);
-_Noreturn void sched_die(const char *text);
 
-/* The same in pieces. Between begin and end no other thread reports. Async-signal-safe. */
-void sched_report_begin(void);
-void sched_report(const char *text);
-_Noreturn void sched_report_end(void);
+/* The same with a text that ends with the caller's header, "goroutine 7 [running]:\n"; its frames follow, from the one on that a
+ * call returns to at `from`. */
+_Noreturn void sched_die(const char *text, uintptr_t from);
 
-/* The frames that a fault interrupted, innermost first, given to out line by line; in its handler. Defined
- * by the fail room: a hook that is set when the library is linked, as a fault may need it at any
- * time. Should it fault in turn, sched_trace_faulted doesn't return but goes on where it can. */
+/* The text of this goroutine, or of all with this one first, from the frame on that a call returns to at `from`. Bytes
+ * written; what doesn't fit is cut off, and '\0' follows. */
+size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from);
+
+/* Traces, which the fail room makes. These are no hooks that it installs but names that the linker finds: a fault may
+ * need them at any time. What is taken are addresses; what is given are lines, one a call of out. */
+struct arch_context;
 struct os_fault;
-void sched_trace_fault(const struct os_fault *fault, void (*out)(const char *text));
+struct sched_trace;
+
+/* dies: for the one thread that ends the process. Else NULL while another thread has the other one. */
+struct sched_trace *sched_trace_begin(bool dies);
+void sched_trace_end(struct sched_trace *t);
+
+/* Lines of the source are told, too, where they are known. Takes memory and much stack: not in a signal's handler. */
+void sched_trace_sources(struct sched_trace *t);
+
+/* The frames that a fault interrupted, innermost first, in its handler; those of the caller, beginning with the one that a
+ * call returns to at `from`; those of what has stopped; or just that one. */
+void sched_trace_fault(struct sched_trace *t, const struct os_fault *fault);
+void sched_trace_here(struct sched_trace *t, uintptr_t from);
+void sched_trace_stopped(struct sched_trace *t, const struct arch_context *stopped);
+void sched_trace_at(struct sched_trace *t, uintptr_t pc);
+
+void sched_trace_give(struct sched_trace *t, void (*out)(const char *text));
+
+/* "created by F in goroutine N", without the latter if id is 0. */
+void sched_trace_give_origin(struct sched_trace *t, uintptr_t pc, uint64_t id,
+                             void (*out)(const char *text));
+
+/* fn(arg); false: it has faulted. */
+bool sched_trace_guard(struct sched_trace *t, void (*fn)(void *arg), void *arg);
+
+/* In the handler of a fault: doesn't return if that was in one of these calls. */
 void sched_trace_faulted(void);
 
 /* Timers, which live above the scheduler: what it needs from them. Installed by the time room. */

@@ -5,7 +5,8 @@
  * pass over, a goroutine in the `next` of a P whose goroutine computes, or one queued during a wake
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
  * next weft call (m.asked), and if wanted tells of those that make none (stall.c). It gives the memory of
- * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS.
+ * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS, and notes who waits
+ * since then (age.c). It finds deadlocks (deadlock.c), and reports what SIGQUIT asks for.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
@@ -29,6 +30,8 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SLICE_NS 10000000 /* Go's */
 #define QUIET_BEFORE_SLOWER 20
 #define QUIET_BEFORE_SLEEP 10
+#define DEADLOCK_MIN_NS INT64_C(10000000) /* till it is looked for again, twice as long each time */
+#define DEADLOCK_MAX_NS INT64_C(5000000000)
 #ifdef WEFT_TEST_BUILD
 #define TRIM_EVERY_NS INT64_C(100000000)
 #define PATIENCE_NS 200000000
@@ -46,6 +49,8 @@ struct monitor {
     int64_t trim_at;
     int64_t starves_at; /* when a shortage of threads becomes fatal; 0: there is none */
     bool trimmed;       /* there is nothing left to trim, and nobody has run since */
+    int64_t look_in_ns; /* how soon to look for a deadlock again */
+    uint64_t picks;     /* made when it last looked for one */
 };
 
 /* The futex too. */
@@ -54,6 +59,8 @@ enum { AWAKE, ASLEEP, STOP };
 
 /* While it dozes: when it looks next. 0: that isn't known. */
 static _Atomic(int64_t) looks_at;
+
+static _Atomic(bool) quit; /* SIGQUIT has come */
 
 typedef bool (*trim_fn)(void);
 
@@ -71,6 +78,7 @@ static void trim_if_due(struct monitor *mon, int64_t now)
     trim_fn trim = atomic_load_acquire(&trim_more);
     bool more = stack_trim(&sched.stack_class);
     mon->trimmed = !((trim && trim()) | more);
+    age_pass(now);
     mon->trim_at = now + TRIM_EVERY_NS;
 }
 
@@ -167,6 +175,22 @@ static void wake_up(struct monitor *mon)
     mon->period = PERIOD_MIN_NS;
 }
 
+/* Till when to sleep, at most `until`, if nobody takes a P before. */
+static int64_t sleep_until(struct monitor *mon, int64_t until)
+{
+    if (deadlock_check() == DEADLOCK_NO)
+        return until;
+    uint64_t picks = sched_picks();
+    if (picks != mon->picks) {
+        mon->picks = picks;
+        mon->look_in_ns = DEADLOCK_MIN_NS;
+    }
+    int64_t look = os_now() + mon->look_in_ns;
+    if (mon->look_in_ns < DEADLOCK_MAX_NS)
+        mon->look_in_ns *= 2;
+    return look < until ? look : until;
+}
+
 /* All Ps are idle: sleep until one is taken. */
 static void sleep_while_idle(struct monitor *mon)
 {
@@ -176,8 +200,8 @@ static void sleep_while_idle(struct monitor *mon)
     if (!atomic_cas_acq_rel(&state, &awake, ASLEEP))
         return;
     atomic_fence_after_rmw(); /* [SYSMON-2] */
-    if (all_idle() && !work_visible(mon->eyes))
-        os_futex_wait(&state, ASLEEP, until);
+    if (all_idle() && !work_visible(mon->eyes) && !atomic_load_relaxed(&quit))
+        os_futex_wait(&state, ASLEEP, sleep_until(mon, until));
     wake_up(mon);
 }
 
@@ -194,13 +218,16 @@ static void judge_shortage(struct monitor *mon, int64_t now, bool lasts)
     else if (!mon->starves_at)
         mon->starves_at = now + PATIENCE_NS;
     else if (now >= mon->starves_at)
-        sched_fatal("no thread to be had for goroutines that wait beside a blocking section");
+        sched_fatal_of_all(
+            "fatal error: no thread to be had for goroutines that wait beside a blocking section");
 }
 
 static void look(struct monitor *mon)
 {
     int64_t now = os_now();
     unsigned idle = atomic_load_acquire(&sched.word) & WORD_IDLE_MASK;
+    if (unlikely(atomic_load_relaxed(&quit)))
+        sched_fatal_of_all("SIGQUIT: quit");
     trim_if_due(mon, now);
     retire_idle();
     bool busy = !all_idle();
@@ -228,7 +255,7 @@ static void look(struct monitor *mon)
 /* Until sysmon_stop(). */
 void sysmon_watch(struct m *eyes)
 {
-    struct monitor mon = {.eyes = eyes, .period = PERIOD_MIN_NS};
+    struct monitor mon = {.eyes = eyes, .period = PERIOD_MIN_NS, .look_in_ns = DEADLOCK_MIN_NS};
     mon.trim_at = os_now() + TRIM_EVERY_NS;
     while (atomic_load_acquire(&state) != STOP)
         look(&mon);
@@ -254,6 +281,30 @@ void sysmon_poke(void)
         !(atomic_load_relaxed(&looks_at) && sysmon_looks_before(os_now() + 2 * PERIOD_MIN_NS)) &&
         atomic_cas_acq_rel(&state, &asleep, AWAKE))
         os_futex_wake(&state, 1);
+}
+
+/* Async-signal-safe. */
+static void on_quit(void)
+{
+    uint32_t asleep = ASLEEP;
+    atomic_store_relaxed(&quit, true);
+    atomic_fence_full(); /* [SYSMON-1] */
+    atomic_cas_acq_rel(&state, &asleep, AWAKE);
+    os_futex_wake(&state, 1);
+}
+
+void quit_catch(void)
+{
+    atomic_store_relaxed(&quit, false);
+    os_quit_catch(on_quit);
+}
+
+/* One that sysmon didn't get to comes again, as there is no run to report any more. */
+void quit_release(void)
+{
+    os_quit_release();
+    if (atomic_load_relaxed(&quit))
+        os_quit();
 }
 
 SANITIZE_OWNER_DATA_END

@@ -276,7 +276,7 @@ TEST(misuse_panics_in_gos_words)
         CHECK_EXITED(&result, 2);
         CHECK_STR_HAS(result.err, cases[i].text);
         if (strstr(cases[i].text, "goroutine")) /* not in main, which closed it */
-            CHECK(!strstr(result.err, "goroutine 1 "));
+            CHECK(!strstr(result.err, "goroutine 1 [running]"));
     }
 }
 

@@ -572,7 +572,9 @@ TEST(a_trace_that_faults_is_cut_short)
      * of the stack is made unreadable, with frames in it; what is below comes out. */
     if (TEST_ASAN)
         SKIP("ASan looks at a goroutine's frames itself");
+    setenv("WEFT_TRACEBACK", "single", 1);
     test_spawn("hides_its_frames", &result);
+    unsetenv("WEFT_TRACEBACK");
     check_report(STACK_BYTES, "N");
     CHECK_STR_HAS(result.err, " recurse_and_hide");
     CHECK(!strstr(result.err, "sched_goroutine_entry"));

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * deadlock.c - all goroutines asleep: reported when that is so, and never when something may still wake one. */
+#include "../test.h"
+
+#include "runtime/hooks.h"
+
+#if TEST_TSAN
+const char *__tsan_default_options(void); /* NOLINT(bugprone-reserved-identifier) */
+
+/* Children end with threads in them. */
+const char *__tsan_default_options(void) /* NOLINT(bugprone-reserved-identifier) */
+{
+    return "report_thread_leaks=0";
+}
+#endif
+
+static const char asleep[] = "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine ";
+
+static struct test_result result;
+static weft_chan *ch;
+
+static void check_deadlock(const char *child)
+{
+    test_spawn(child, &result);
+    CHECK_EXITED(&result, 2);
+    if (strncmp(result.err, asleep, strlen(asleep)) != 0)
+        FAIL("%s: no deadlock: \"%.300s\"", child, result.err);
+}
+
+/* ---- what is one ---- */
+
+static void receives(void *arg)
+{
+    (void)arg;
+    weft_chan_recv(ch, NULL);
+}
+
+static void receives_in_vain(void *arg)
+{
+    ch = weft_chan_new(0, 0);
+    receives(arg);
+    __asm__ volatile("" ::: "memory"); /* the call is no jump: its frame is there */
+}
+
+CHILD(main_receives)
+{
+    test_run(receives_in_vain, NULL);
+}
+
+TEST(main_alone_waits)
+{
+    /* Goal: Go's text, a blank line, the goroutines, status 2 (DL-01). */
+    check_deadlock("main_receives");
+    CHECK_STR_HAS(result.err, "deadlock!\n\ngoroutine 1 [chan receive]:\n0x");
+    if (!test_emulator())
+        CHECK_STR_HAS(result.err, " receives_in_vain+0x");
+}
+
+static weft_mutex mutex;
+
+static void locks_twice(void *arg)
+{
+    (void)arg;
+    weft_mutex_lock(&mutex);
+    weft_mutex_lock(&mutex);
+}
+
+CHILD(locks_twice)
+{
+    test_run(locks_twice, NULL);
+}
+
+TEST(a_mutex_locked_twice)
+{
+    check_deadlock("locks_twice"); /* MU-02 */
+    CHECK_STR_HAS(result.err, "goroutine 1 [sync.Mutex.Lock]:\n");
+}
+
+static weft_waitgroup group;
+
+static void many_wait(void *arg)
+{
+    ch = weft_chan_new(0, 0);
+    weft_waitgroup_add(&group, 1);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(weft_go(receives, arg), 0);
+    weft_yield();
+    weft_sleep(TEST_MS);
+    weft_waitgroup_wait(&group);
+}
+
+CHILD(many_wait)
+{
+    test_run(many_wait, NULL);
+}
+
+TEST(many_wait_after_a_while)
+{
+    check_deadlock("many_wait");
+    CHECK_STR_HAS(result.err, "\n\ngoroutine 1 [sync.WaitGroup.Wait]:\n");
+    CHECK_STR_HAS(result.err, "[chan receive]:\n");
+}
+
+static void receives_from_stopped(void *arg)
+{
+    (void)arg;
+    weft_timer *timer = weft_timer_new(1000 * WEFT_HOUR);
+    CHECK(weft_timer_stop(timer));
+    weft_chan_recv(weft_timer_chan(timer), NULL);
+}
+
+CHILD(receives_from_stopped)
+{
+    test_run(receives_from_stopped, NULL);
+}
+
+TEST(a_stopped_timer_is_no_hope)
+{
+    check_deadlock("receives_from_stopped"); /* TM-15 */
+}
+
+static void leaves_others(void *arg)
+{
+    ch = weft_chan_new(0, 0);
+    CHECK_EQ(weft_go(receives, arg), 0);
+    weft_goexit();
+}
+
+CHILD(main_exits)
+{
+    test_run(leaves_others, NULL);
+}
+
+TEST(those_that_main_has_left)
+{
+    /* Goal: after weft_goexit in main the others' deadlock is one like any other (GO-19). */
+    check_deadlock("main_exits");
+    CHECK(!strstr(result.err, "goroutine 1 ["));
+}
+
+static void *receives_too(void *arg)
+{
+    weft_chan_recv(arg, NULL);
+    return NULL;
+}
+
+static void waits_beside_thread(void *arg)
+{
+    pthread_t thread;
+    ch = weft_chan_new(0, 0);
+    REQUIRE(pthread_create(&thread, NULL, receives_too, ch) == 0);
+    receives(arg);
+}
+
+CHILD(waits_beside_thread)
+{
+    test_run(waits_beside_thread, NULL);
+}
+
+TEST(a_foreign_thread_inside_weft_waits_as_well)
+{
+    check_deadlock("waits_beside_thread");
+}
+
+static atomic_bool may_end;
+
+static void *ends(void *arg)
+{
+    while (!atomic_load(&may_end))
+        sched_yield();
+    usleep(100000); /* well after the others wait: it is a chance to be seen alive, not a proof */
+    return arg;
+}
+
+static void waits_beside_ending(void *arg)
+{
+    pthread_t thread;
+    ch = weft_chan_new(0, 0);
+    REQUIRE(pthread_create(&thread, NULL, ends, arg) == 0);
+    atomic_store(&may_end, true);
+    receives(arg);
+}
+
+CHILD(waits_beside_ending)
+{
+    test_run(waits_beside_ending, NULL);
+}
+
+TEST(a_foreign_thread_that_ends)
+{
+    /* Goal: while a thread runs that may call in there is no deadlock, and when it has ended there is. Nothing tells of its
+     * end. */
+    check_deadlock("waits_beside_ending");
+}
+
+static void *sleeps_in_section(void *arg)
+{
+    usleep(30000);
+    return arg;
+}
+
+static void blocks_then_waits(void *arg)
+{
+    ch = weft_chan_new(0, 0);
+    weft_blocking(sleeps_in_section, arg);
+    receives(arg);
+}
+
+CHILD(blocks_then_waits)
+{
+    test_run(blocks_then_waits, NULL);
+}
+
+TEST(after_a_blocking_section)
+{
+    check_deadlock("blocks_then_waits");
+}
+
+static void stops_listening(void *arg)
+{
+    weft_chan *signals = weft_signal_notify(&(int){SIGUSR1}, 1);
+    ch = weft_chan_new(0, 0);
+    weft_sleep(30 * TEST_MS);
+    weft_signal_stop(signals);
+    receives(arg);
+}
+
+CHILD(stops_listening)
+{
+    test_run(stops_listening, NULL);
+}
+
+TEST(after_the_last_signal_channel)
+{
+    check_deadlock("stops_listening");
+}
+
+static void says(const char *text)
+{
+    if (write(STDOUT_FILENO, text, strlen(text)) < 0)
+        _exit(98);
+}
+
+CHILD(listener_hears)
+{
+    weft_config config = {.maxprocs = test_procs(2), .on_fatal = says};
+    test_run_config(receives_in_vain, NULL, &config);
+}
+
+TEST(on_fatal_hears_of_it)
+{
+    test_spawn("listener_hears", &result);
+    CHECK_EXITED(&result, 2);
+    CHECK_EQ(strncmp(result.out, asleep, strlen(asleep)), 0);
+    CHECK_STR_EQ(result.err, "");
+}
+
+static void finishes(void *arg)
+{
+    (void)arg;
+}
+
+CHILD(second_run)
+{
+    CHECK_EQ(test_run(finishes, NULL), 0);
+    CHECK_EQ(test_run(finishes, NULL), 0);
+    test_run(receives_in_vain, NULL);
+}
+
+TEST(in_a_later_run)
+{
+    check_deadlock("second_run");
+}
+
+/* ---- what is none ----
+ * Each of these waits for so long that sysmon looks, many times. On a slow machine it looks less often: then they prove
+ * less, but don't fail. */
+
+#define WHILE_NS (100 * TEST_MS)
+
+static void main_sleeps(void *arg)
+{
+    ch = weft_chan_new(0, 0);
+    CHECK_EQ(weft_go(receives, arg), 0);
+    weft_sleep(WHILE_NS);
+    weft_chan_close(ch);
+    test_until_goroutines(1);
+    weft_chan_unref(ch);
+}
+
+TEST(not_while_main_sleeps)
+{
+    CHECK_EQ(test_run(main_sleeps, NULL), 0);
+}
+
+static void receives_until(void *arg)
+{
+    (void)arg;
+    ch = weft_chan_new(0, 0);
+    CHECK_EQ(weft_chan_recv_until(ch, NULL, weft_now() + WHILE_NS), -ETIMEDOUT);
+    weft_chan_unref(ch);
+}
+
+TEST(not_before_a_deadline)
+{
+    CHECK_EQ(test_run(receives_until, NULL), 0);
+}
+
+static void *sleeps_there(void *arg)
+{
+    usleep(WHILE_NS / 1000);
+    return arg;
+}
+
+static void blocks(void *arg)
+{
+    CHECK_PTR_EQ(weft_blocking(sleeps_there, &ch), &ch);
+    if (arg)
+        weft_chan_send(arg, NULL);
+}
+
+static void waits_for_section(void *arg)
+{
+    (void)arg;
+    ch = weft_chan_new(0, 0);
+    CHECK_EQ(weft_go(blocks, ch), 0);
+    weft_chan_recv(ch, NULL);
+    test_until_goroutines(1);
+    weft_chan_unref(ch);
+}
+
+TEST(not_during_a_blocking_section)
+{
+    CHECK_EQ(test_run(blocks, NULL), 0);
+    CHECK_EQ(test_run(waits_for_section, NULL), 0);
+}
+
+static void *sends_later(void *arg)
+{
+    usleep(WHILE_NS / 1000);
+    weft_chan_send(arg, NULL);
+    return NULL;
+}
+
+static void waits_for_thread(void *arg)
+{
+    pthread_t thread;
+    (void)arg;
+    ch = weft_chan_new(0, 0);
+    REQUIRE(pthread_create(&thread, NULL, sends_later, ch) == 0);
+    weft_chan_recv(ch, NULL);
+    pthread_join(thread, NULL);
+    weft_chan_unref(ch);
+}
+
+TEST(not_while_a_foreign_thread_is_there)
+{
+    CHECK_EQ(test_run(waits_for_thread, NULL), 0);
+}
+
+static void waits_for_signal(void *arg)
+{
+    struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct itimerspec in = {.it_value.tv_nsec = WHILE_NS};
+    timer_t timer;
+    (void)arg;
+    weft_chan *signals = weft_signal_notify(&(int){SIGUSR1}, 1);
+    REQUIRE(timer_create(CLOCK_MONOTONIC, &how, &timer) == 0);
+    REQUIRE(timer_settime(timer, 0, &in, NULL) == 0);
+    weft_chan_recv(signals, NULL);
+    weft_signal_stop(signals);
+    weft_chan_unref(signals);
+    timer_delete(timer);
+}
+
+TEST(not_while_a_signal_may_come)
+{
+    CHECK_EQ(test_run(waits_for_signal, NULL), 0); /* DL-06 */
+}
+
+/* ---- barely alive ---- */
+
+static weft_chan *to_thread;
+
+static void *relays(void *arg)
+{
+    while (weft_chan_recv(to_thread, NULL)) {
+        if (*(int *)arg)
+            usleep(*(unsigned *)arg);
+        weft_chan_send(ch, NULL);
+    }
+    return NULL;
+}
+
+static void *naps(void *arg)
+{
+    if (*(int *)arg)
+        usleep(*(unsigned *)arg);
+    return NULL;
+}
+
+static void sends_after_nap(void *arg)
+{
+    weft_blocking(naps, arg);
+    weft_chan_send(ch, NULL);
+}
+
+static void sends_after_sleep(void *arg)
+{
+    weft_sleep(*(int *)arg * INT64_C(1000));
+    weft_chan_send(ch, NULL);
+}
+
+/* Main waits for the only one that can wake it: a timer, a section, a thread. */
+static void lives_barely(void *arg)
+{
+    static int pause_us;
+    pthread_t thread;
+    uint64_t random = *(uint64_t *)arg;
+    ch = weft_chan_new(0, 0);
+    to_thread = weft_chan_new(0, 0);
+    REQUIRE(pthread_create(&thread, NULL, relays, &pause_us) == 0);
+    int64_t end = test_now() + (int64_t)(test_seconds() * 1e9);
+    while (test_now() < end) {
+        uint64_t r = test_random(&random);
+        pause_us = (int)(r % 4 == 0 ? 0 : r / 4 % 3000);
+        switch (r / 16384 % 3) {
+        case 0:
+            CHECK_EQ(weft_go(sends_after_sleep, &pause_us), 0);
+            break;
+        case 1:
+            CHECK_EQ(weft_go(sends_after_nap, &pause_us), 0);
+            break;
+        default:
+            weft_chan_send(to_thread, NULL);
+            break;
+        }
+        weft_chan_recv(ch, NULL);
+    }
+    test_until_goroutines(1); /* the last may still be in there */
+    weft_chan_close(to_thread);
+    pthread_join(thread, NULL);
+    weft_chan_unref(to_thread);
+    weft_chan_unref(ch);
+}
+
+TEST(one_that_is_barely_alive)
+{
+    /* Goal: no false report where at any time just one thing can go on. Method: pauses at random, around the time at which
+     * sysmon looks, for $WEFT_TEST_SECONDS. */
+    uint64_t seed = test_seed();
+    CHECK_EQ(test_run(lives_barely, &seed), 0);
+}
+
+static void hands_over_once(void *arg)
+{
+    static int no_pause;
+    ch = weft_chan_new(0, 0);
+    CHECK_EQ(weft_go((uintptr_t)arg % 2 ? sends_after_nap : sends_after_sleep, &no_pause), 0);
+    weft_chan_recv(ch, NULL);
+    test_until_goroutines(1); /* it may still be in there */
+    weft_chan_unref(ch);
+}
+
+TEST(ten_thousand_short_runs)
+{
+    for (uintptr_t i = 0; i < (uintptr_t)test_scale(10000); i++)
+        REQUIRE(test_run(hands_over_once, (void *)i) == 0);
+}
