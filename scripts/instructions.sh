@@ -37,6 +37,8 @@ fork_blocking   1     2000 12000
 mutex_uncontended 1   2000 12000
 rwmutex_rlock   1     2000 12000
 once_done       1     2000 12000
+cond_pingpong   1     2000 12000
+pool_get_put    1     2000 12000
 '
 
 nothing_to_compare() {
