@@ -41,6 +41,11 @@ WEFT_API void weft_priv_hold(bool on);
 /* Index of the processor that runs this goroutine, -1 on a foreign thread. */
 WEFT_API int weft_priv_proc(void);
 
+/* Count the readers of a rwmutex, which the caller reads, by processors from now on, as if readers had met often. False: it
+ * can't be now. */
+struct weft_rwmutex;
+WEFT_API bool weft_priv_rwmutex_bias(struct weft_rwmutex *rw);
+
 WEFT_END_DECLS
 
 #endif

@@ -9,17 +9,10 @@
 
 WEFT_BEGIN_DECLS
 
-/* The first step of weft_rwmutex_rlock, which the other expects to be done. */
-WEFT_SYNC_FN_ weft_rwmutex *weft_rwmutex_count_(weft_rwmutex *rw)
-{
-    __atomic_fetch_add(&rw->state_, (uint64_t)4, __ATOMIC_ACQUIRE);
-    return rw;
-}
-
 #define weft_mutex_lock weft_mutex_lock_slow
 #define weft_mutex_try_lock weft_mutex_try_lock_slow
 #define weft_mutex_unlock weft_mutex_unlock_slow
-#define weft_rwmutex_rlock(rw) weft_rwmutex_rlock_slow(weft_rwmutex_count_(rw))
+#define weft_rwmutex_rlock weft_rwmutex_rlock_slow
 #define weft_rwmutex_runlock weft_rwmutex_runlock_slow
 
 WEFT_END_DECLS

@@ -67,18 +67,24 @@ WEFT_SYNC_FN_ void weft_mutex_unlock(weft_mutex *m)
 /* Many readers or one writer (Go: sync.RWMutex). A waiting writer stops new readers, also those who hold it for
  * reading already and ask again; a writer's unlock lets in all readers that waited. No upgrade, no downgrade. */
 typedef struct weft_rwmutex {
-    uint64_t state_; /* weft's: how many read << 2 | somebody waits | a writer writes */
+    uint64_t state_; /* weft's: how many read, if nothing else is going on */
     uint64_t queue_;
     weft_mutex writers_; /* of the writers the one who holds it or is next */
+    uint64_t bias_;
 } weft_rwmutex;
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
 WEFT_API void weft_rwmutex_runlock_slow(weft_rwmutex *rw);
 
+#define WEFT_RWMUTEX_READERS_ 0x7ffffffeu /* with as many nothing else is going on */
+
 /* Lock rw for reading; wait while a writer has it or waits for it. */
 WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
 {
-    if (!WEFT_LIKELY_((__atomic_fetch_add(&rw->state_, (uint64_t)4, __ATOMIC_ACQUIRE) & 3) == 0))
+    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
+    if (!WEFT_LIKELY_(state <= WEFT_RWMUTEX_READERS_ &&
+                      __atomic_compare_exchange_n(&rw->state_, &state, state + 1, false,
+                                                  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
         weft_rwmutex_rlock_slow(rw);
 }
 
@@ -87,8 +93,8 @@ WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
 WEFT_SYNC_FN_ void weft_rwmutex_runlock(weft_rwmutex *rw)
 {
     uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
-    if (!WEFT_LIKELY_(state >= 4 && (state & 3) == 0 &&
-                      __atomic_compare_exchange_n(&rw->state_, &state, state - 4, false,
+    if (!WEFT_LIKELY_(state - 1 <= WEFT_RWMUTEX_READERS_ &&
+                      __atomic_compare_exchange_n(&rw->state_, &state, state - 1, false,
                                                   __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
         weft_rwmutex_runlock_slow(rw);
 }

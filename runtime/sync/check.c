@@ -209,7 +209,7 @@ static struct node *node_of(const void *lock)
 static bool nobody_has(const void *lock, enum lock_kind kind)
 {
     uint64_t word = atomic_load_relaxed((const _Atomic(uint64_t) *)lock);
-    return kind == LOCK_MUTEX ? !(word & 1) : word == (kind == LOCK_READ ? 4 : 0);
+    return kind == LOCK_MUTEX ? !(word & 1) : word == 0;
 }
 
 /* Somebody has it on record though nobody has it: it is another lock, in the place of one that has gone; or the record

@@ -18,7 +18,7 @@ void lock_check_note_ask(const void *lock, enum lock_kind kind, uintptr_t site);
 void lock_check_note_hold(const void *lock, enum lock_kind kind, uintptr_t site);
 void lock_check_note_end(const void *lock, uintptr_t site);
 
-/* The caller is going to wait for a lock, if it must. One who reads has counted himself already. */
+/* The caller is going to wait for a lock, if it must. */
 static inline void lock_check_asks(const void *lock, enum lock_kind kind, uintptr_t site)
 {
     if (WEFT_LOCK_CHECK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rwmutex.c - weft_rwmutex: a mutex among the writers, and behind it a gate.
  *
- *   state = readers << 2 | WAITING | WRITING
+ *   state = WRITING | WAITING | TURNING | BIASED | readers
  *
  * The writer who has the mutex `writers_` comes to the gate; he passes when there is nobody (WRITING), or waits in the
  * queue (queue.h) for the readers that are there. Readers are counted; those who meet a writer, writing
@@ -11,31 +11,52 @@
  *   a writer leaves, readers wait               all of them pass, and the next writer waits for them
  *   a writer leaves, only a writer waits        he passes
  *
- * A reader counts himself before he looks whether he may. With WRITING or WAITING set he was counted by mistake: he
- * takes that back, busy, and lines up; or the reason is gone by then, and the count was right. So while there is
- * one such reader no step that needs a count of 0 is taken, and he, when he takes it back, looks whether it is now.
- *
  * The last reader in front of a waiting writer leaves busy, and a writer lets the next one have the mutex before he
  * opens the gate: the step that lets others pass is the last touch.
  *
- * Cost: rlock, runlock 1 RMW; lock, unlock 2 each; 2 more for a reader who waits, 2 for a writer who does, 2 for who
- * lets them pass. Rejected: counting readers down apart from the state, as Go has it (an unlink at the end of a run
- * can't put right two counts that others are changing). */
+ * Readers whose CAS fails because of other readers have the object BIASED: then they are counted in a column of bias.h's
+ * table, whose ticket `bias_` keeps, and those without a processor in the state as ever.
+ *
+ *   nobody but readers --TURNING--> bias_ has a ticket --> BIASED --TURNING--> the column's sum is added to the state --> as before
+ *
+ * Who turns it is a reader who is counted, or the writer who has the mutex: so while it is TURNING nobody is the last
+ * reader of whom a writer waits for, and no step that needs a count of 0 is taken. Readers are counted in the state meanwhile; who leaves
+ * may have come by the column, so the count may fall below 0 until the sum is added: TURNING adds a constant to it. A writer turns
+ * a BIASED one before he passes or waits. Only who finds no count in his row, and none in the state, must turn it to leave; so it is
+ * known, as ever, when there is nobody to leave.
+ *
+ * When it isn't BIASED, bias_ says from when on it may be: until as long again after it was turned as the turning took, nine
+ * times (the rule of BRAVO). Where one processor runs everything it never is.
+ *
+ * Cost: rlock, runlock 1 RMW, BIASED 0; lock, unlock 2 each; 2 more for a reader who waits, 2 for a writer who does, 2 for who
+ * lets them pass; turning 5 and a heavy fence. Rejected: counting readers down apart from the state, as Go has it (an unlink at
+ * the end of a run can't put right two counts that others are changing). */
 #include <weft/go.h>
 #include <weft/sync.h>
 
+#include "runtime/hooks.h"
+#include "runtime/sync/bias.h"
 #include "runtime/sync/check.h"
 #include "runtime/sync/mutex.h"
 #include "runtime/sync/queue.h"
 
-#define RW_WRITING UINT64_C(1)
-#define RW_WAITING UINT64_C(2)
-#define RW_READER UINT64_C(4)
+#define RW_READER UINT64_C(1)
+#define RW_READERS UINT64_C(0xffffffff)
+#define RW_WRITING (UINT64_C(1) << 63)
+#define RW_WAITING (UINT64_C(1) << 62)
+#define RW_BIASED (UINT64_C(1) << 61)
+#define RW_IS_TURNING (UINT64_C(1) << 60)
+#define RW_TURNING (RW_IS_TURNING | RW_BELOW_ZERO)
+#define RW_BELOW_ZERO (UINT64_C(1) << 31)
+#define RW_CROWD (UINT64_C(1) << 30) /* so many readers stay as they are counted */
+
+#define BIAS_PAUSE 9
 
 enum { WAITS_TO_READ, WAITS_TO_WRITE }; /* queue_node.what */
 
 _Static_assert(offsetof(weft_rwmutex, writers_) > 0,
                "two objects, which waiters tell apart by address");
+_Static_assert(sizeof(weft_rwmutex) <= 40, "it lies in others");
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -47,6 +68,65 @@ static _Atomic(uint64_t) *rw_state(weft_rwmutex *rw)
 static queue_word *rw_word(weft_rwmutex *rw)
 {
     return (queue_word *)&rw->queue_;
+}
+
+static _Atomic(uint64_t) *rw_bias(weft_rwmutex *rw)
+{
+    return (_Atomic(uint64_t) *)&rw->bias_;
+}
+
+/* ---- the bias ---- */
+
+/* From BIASED, if it still is, by a reader who is counted or the writer who has the mutex. */
+static __attribute__((noinline)) void turn_off(weft_rwmutex *rw)
+{
+    uint64_t state = atomic_load_relaxed(rw_state(rw));
+    do {
+        if (!(state & RW_BIASED))
+            return;
+    } while (!atomic_cas_acq_rel(rw_state(rw), &state, state - RW_BIASED + RW_TURNING));
+    int64_t begin = os_now();
+    uint64_t sum = bias_give_back(atomic_load_relaxed(rw_bias(rw)));
+    int64_t end = os_now();
+    atomic_store_relaxed(rw_bias(rw), (uint64_t)(end + BIAS_PAUSE * (end - begin)));
+    state = atomic_add_acq_rel(rw_state(rw), sum * RW_READER - RW_TURNING);
+    if ((state & RW_READERS) + sum < RW_BELOW_ZERO)
+        sched_fatal("sync: RUnlock of unlocked RWMutex");
+}
+
+/* The caller reads, and has met other readers. */
+static __attribute__((noinline)) void turn_on(weft_rwmutex *rw, bool at_once)
+{
+    uint64_t state = atomic_load_relaxed(rw_state(rw));
+    int64_t begin = os_now();
+    bool may = at_once || begin >= (int64_t)atomic_load_relaxed(rw_bias(rw));
+    if (!may || state >= RW_CROWD || !atomic_cas_acq_rel(rw_state(rw), &state, state + RW_TURNING))
+        return;
+    bias_list_here();
+    uint64_t ticket = bias_take();
+    atomic_store_relaxed(rw_bias(rw), ticket);
+    state = atomic_load_relaxed(rw_state(rw));
+    while (ticket && !(state & RW_WAITING))
+        if (atomic_cas_acq_rel(rw_state(rw), &state, state - RW_TURNING + RW_BIASED))
+            return;
+    if (ticket)
+        bias_give_back(ticket); /* a writer has come meanwhile */
+    int64_t end = os_now();
+    atomic_store_relaxed(rw_bias(rw), (uint64_t)(end + BIAS_PAUSE * (end - begin)));
+    atomic_sub_acq_rel(rw_state(rw), RW_TURNING);
+}
+
+/* Count a reader in, or out, where he causes no RMW. False: he can't be. */
+static inline bool read_biased(weft_rwmutex *rw, bool (*count)(struct bias_row *, uint64_t))
+{
+    struct bias_row *row = bias_enter();
+    if (unlikely(!row))
+        return false;
+    /* If it is BIASED now it keeps its ticket until bias_leave(). */
+    bool biased = atomic_load_acquire(rw_state(rw)) & RW_BIASED;
+    bool counted = likely(biased) && count(row, atomic_load_relaxed(rw_bias(rw)));
+    bias_leave(row);
+    return counted;
 }
 
 /* ---- the gate; all of this while busy ---- */
@@ -128,49 +208,84 @@ static void rw_unlink_dead(void *rwmutex)
 
 /* ---- readers ---- */
 
-/* Counted by mistake, while busy: take that back and line up. */
-static uint64_t wait_to_read(weft_rwmutex *rw, uint64_t word, struct queue_node *node,
-                             enum run_hold hold, struct queue_string *s)
+/* Line up behind a writer. False: there is none any more, and the caller is counted. */
+static bool line_up_to_read(weft_rwmutex *rw, struct queue_node *node)
 {
-    uint64_t waiting = queue_first(word) ? 0 : RW_WAITING;
-    atomic_add_acq_rel(rw_state(rw), waiting - RW_READER);
-    return after_reader(rw, queue_append(word, node), hold, s);
+    uint64_t word = queue_lock(rw_word(rw)), state = atomic_load_relaxed(rw_state(rw)), to;
+    bool waits;
+    do {
+        waits = state & (RW_WRITING | RW_WAITING);
+        to = waits ? state | RW_WAITING : state + RW_READER;
+    } while (!atomic_cas_acq_rel(rw_state(rw), &state, to));
+    queue_unlock(rw_word(rw), waits ? queue_append(word, node) : word);
+    return waits;
+}
+
+static void read_behind_writer(weft_rwmutex *rw)
+{
+    struct queue_node node;
+    struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
+    node.what = WAITS_TO_READ;
+    if (line_up_to_read(rw, &node))
+        waiter_wait(w, WAIT_RWMUTEX_RLOCK);
+}
+
+/* Whether others who read at the same time may run on other processors. */
+static bool has_company(void)
+{
+    struct sched_p *p = sched_p_here();
+    return p && atomic_load_relaxed(&p->mode) != P_SOLO;
+}
+
+/* Count a reader in the state, unless there is a writer. */
+static bool read_counted(weft_rwmutex *rw)
+{
+    uint64_t state = atomic_load_relaxed(rw_state(rw));
+    bool met_readers = state <= WEFT_RWMUTEX_READERS_; /* or why is he here? */
+    while (!(state & (RW_WRITING | RW_WAITING))) {
+        if (!atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER))
+            continue;
+        if (state & RW_BIASED)
+            bias_list_here();
+        if ((state & RW_BIASED) && bias_is_lost(atomic_load_relaxed(rw_bias(rw))))
+            turn_off(rw);
+        else if (met_readers && state <= WEFT_RWMUTEX_READERS_ && has_company())
+            turn_on(rw, false);
+        return true;
+    }
+    return false;
+}
+
+static __attribute__((noinline)) void read_unbiased(weft_rwmutex *rw)
+{
+    if (!read_counted(rw))
+        read_behind_writer(rw);
+}
+
+bool weft_priv_rwmutex_bias(weft_rwmutex *rw)
+{
+    turn_on(rw, true);
+    return atomic_load_relaxed(rw_state(rw)) & RW_BIASED;
 }
 
 void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
-    struct queue_node node;
-    struct queue_string s = {0};
-    /* An orphan, which has been counted, goes no further than the line after this. */
-    if (unlikely(sched_is_orphan()))
-        weft_rwmutex_runlock_slow(rw);
     lock_check_asks(rw, LOCK_READ, LOCK_SITE);
-    struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
-    node.what = WAITS_TO_READ;
-    uint64_t word = queue_lock(rw_word(rw));
-    enum run_hold hold = sched_hold_run();
-    bool waits = atomic_load_acquire(rw_state(rw)) & (RW_WRITING | RW_WAITING);
-    if (waits)
-        word = wait_to_read(rw, word, &node, hold, &s);
-    queue_unlock(rw_word(rw), word);
-    queue_wake_all(s.first);
-    sched_release_run(hold);
-    if (waits)
-        waiter_wait(w, WAIT_RWMUTEX_RLOCK);
+    if (unlikely(!read_biased(rw, bias_count_in)))
+        read_unbiased(rw);
     lock_check_has(rw, LOCK_READ, LOCK_SITE);
 }
 
 bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
 {
     sched_checkpoint();
+    bool counted = read_biased(rw, bias_count_in);
     uint64_t state = atomic_load_relaxed(rw_state(rw));
-    while (!(state & (RW_WRITING | RW_WAITING))) {
-        if (atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER)) {
-            lock_check_has(rw, LOCK_READ, LOCK_SITE);
-            return true;
-        }
-    }
-    return false;
+    while (!counted && !(state & (RW_WRITING | RW_WAITING)))
+        counted = atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER);
+    if (counted)
+        lock_check_has(rw, LOCK_READ, LOCK_SITE);
+    return counted;
 }
 
 /* The last one, in front of a writer who waits. False: nobody does any more, and nothing was done. */
@@ -191,46 +306,58 @@ static bool leave_to_writer(weft_rwmutex *rw)
     return true;
 }
 
-void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
+static __attribute__((noinline)) void leave_counted(weft_rwmutex *rw)
 {
-    uint64_t state = atomic_load_relaxed(rw_state(rw));
-    lock_check_gives(rw, LOCK_SITE);
-    for (;;) {
-        if (state < RW_READER)
+    bool left = false;
+    while (!left) {
+        uint64_t state = atomic_load_relaxed(rw_state(rw));
+        bool none = !(state & RW_IS_TURNING) && (state & RW_READERS) == 0;
+        bool last = (state & ~RW_READER) == RW_WAITING;
+        if (none && !(state & RW_BIASED))
             sched_fatal("sync: RUnlock of unlocked RWMutex");
-        if ((state & RW_WAITING) && state < 2 * RW_READER) {
-            if (leave_to_writer(rw))
-                return;
-            state = atomic_load_relaxed(rw_state(rw));
-            continue;
-        }
-        if (atomic_cas_acq_rel(rw_state(rw), &state, state - RW_READER))
-            return;
+        if (none)
+            turn_off(rw); /* counted in another row */
+        else
+            left = last ? leave_to_writer(rw)
+                        : atomic_cas_acq_rel(rw_state(rw), &state, state - RW_READER);
     }
 }
 
+void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
+{
+    lock_check_gives(rw, LOCK_SITE);
+    if (unlikely(!read_biased(rw, bias_count_out)))
+        leave_counted(rw);
+}
+
 /* ---- writers ---- */
+
+/* By who has the mutex: pass, or line up. False: it is BIASED. *waits: he has lined up. */
+static bool come_to_gate(weft_rwmutex *rw, struct queue_node *node, bool *waits)
+{
+    uint64_t word = queue_lock(rw_word(rw)), state = atomic_load_relaxed(rw_state(rw)), to;
+    do {
+        to = state ? state | RW_WAITING : RW_WRITING;
+    } while (!(state & RW_BIASED) && !atomic_cas_acq_rel(rw_state(rw), &state, to));
+    *waits = state && !(state & RW_BIASED);
+    queue_unlock(rw_word(rw), *waits ? queue_append(word, node) : word);
+    return !(state & RW_BIASED);
+}
 
 /* The caller has the mutex, and the gate isn't free. */
 static void wait_to_write(weft_rwmutex *rw)
 {
     struct queue_node node;
+    bool waits;
     /* An orphan goes no further than the line after this. */
     if (unlikely(sched_is_orphan()))
         mutex_release(&rw->writers_);
     struct waiter *w = queue_stand(&node, rw, rw_unlink_dead);
     node.what = WAITS_TO_WRITE;
-    uint64_t word = queue_lock(rw_word(rw));
-    uint64_t state = atomic_load_relaxed(rw_state(rw)), to;
-    do {
-        to = state ? state | RW_WAITING : RW_WRITING;
-    } while (!atomic_cas_acq_rel(rw_state(rw), &state, to));
-    if (!state) {
-        queue_unlock(rw_word(rw), word);
-        return;
-    }
-    queue_unlock(rw_word(rw), queue_append(word, &node));
-    waiter_wait(w, WAIT_RWMUTEX_LOCK);
+    while (!come_to_gate(rw, &node, &waits))
+        turn_off(rw);
+    if (waits)
+        waiter_wait(w, WAIT_RWMUTEX_LOCK);
 }
 
 void weft_rwmutex_lock(weft_rwmutex *rw)
@@ -248,8 +375,9 @@ bool weft_rwmutex_try_lock(weft_rwmutex *rw)
 {
     uint64_t nobody = 0;
     sched_checkpoint();
-    if (atomic_load_relaxed(rw_state(rw)) || !mutex_try_acquire(&rw->writers_))
+    if ((atomic_load_relaxed(rw_state(rw)) & ~RW_BIASED) || !mutex_try_acquire(&rw->writers_))
         return false;
+    turn_off(rw);
     if (atomic_cas_acq_rel(rw_state(rw), &nobody, RW_WRITING)) {
         lock_check_has(rw, LOCK_WRITE, LOCK_SITE);
         return true;

@@ -203,6 +203,112 @@ TEST(a_stopped_thread_breaks_no_lock)
     CHECK_GT(points, 5);
 }
 
+/* ---- rwmutexes whose readers are counted by processors ---- */
+
+static void bias_lock(void)
+{
+    mutex = (weft_mutex){0};
+    lock = (weft_rwmutex){0};
+    weft_rwmutex_rlock(&lock);
+    TEST_UNTIL(
+        weft_priv_rwmutex_bias(&lock)); /* now and then its column is another's for a moment */
+}
+
+static void *runlock_here(void *arg)
+{
+    weft_rwmutex_runlock(&lock);
+    return arg;
+}
+
+static void read_in_step(int index)
+{
+    for (int i = 0; i < 4; i++)
+        (i + index) % 3 ? use_to_read() : use_to_write();
+}
+
+/* Main reads, counted by its processor, while the victim comes. */
+static void leave_before_victim(void *arg)
+{
+    struct crew crew;
+    bias_lock();
+    weft_rwmutex_rlock(&lock);
+    weft_blocking(runlock_here, NULL); /* the one that the state has counted */
+    start_victim();
+    if (arg)
+        crew_start(&crew, 3, 0, read_in_step);
+    weft_rwmutex_runlock(&lock);
+    if (arg)
+        crew_join(&crew);
+    atomic_store(&others_done, true);
+    weft_blocking(join_both, NULL);
+    CHECK(weft_rwmutex_try_lock(&lock));
+}
+
+static void bias_anew(void)
+{
+    weft_rwmutex_rlock(&lock);
+    weft_priv_rwmutex_bias(&lock);
+    weft_rwmutex_runlock(&lock);
+}
+
+/* Nobody has the lock when the victim comes. */
+static void write_before_victim(void *arg)
+{
+    struct crew crew;
+    (void)arg;
+    lock = (weft_rwmutex){0};
+    start_victim();
+    crew_start(&crew, 3, 0, read_in_step);
+    crew_join(&crew);
+    atomic_store(&others_done, true);
+    weft_blocking(join_both, NULL);
+    CHECK(weft_rwmutex_try_lock(&lock));
+}
+
+static void be_victim(void *arg)
+{
+    victim(arg);
+}
+
+/* The victim is a goroutine, which is counted by its processor. */
+static void read_beside_victim(void *arg)
+{
+    struct crew crew;
+    (void)arg;
+    bias_lock();
+    atomic_store(&victim_armed, false);
+    atomic_store(&victim_done, false);
+    atomic_store(&others_done, false);
+    weft_priv_release();
+    weft_rwmutex_runlock(&lock);
+    REQUIRE(pthread_create(&releaser_thread, NULL, releaser, NULL) == 0);
+    CHECK_EQ(weft_go(be_victim, NULL), 0);
+    TEST_UNTIL(weft_priv_held() || atomic_load(&victim_done));
+    crew_start(&crew, 3, 0, read_in_step);
+    crew_join(&crew);
+    atomic_store(&others_done, true);
+    TEST_UNTIL(atomic_load(&victim_done));
+    pthread_join(releaser_thread, NULL);
+    CHECK(weft_rwmutex_try_lock(&lock));
+}
+
+TEST(a_stopped_thread_breaks_no_bias)
+{
+    /* Goal: the same where readers are counted by processors: one stops while he turns that on or off, or is counted. */
+    int points = 0;
+    victim_call = use_to_write;
+    points += hold_at_each_point(leave_before_victim, NULL);
+    points += hold_at_each_point(leave_before_victim, &lock);
+    victim_call = use_tries;
+    points += hold_at_each_point(leave_before_victim, &lock);
+    victim_call = bias_anew;
+    points += hold_at_each_point(write_before_victim, NULL);
+    victim_call = use_to_read;
+    points += hold_at_each_point(read_beside_victim, NULL);
+    fprintf(stderr, "    held at %d points\n", points);
+    CHECK_GT(points, 10);
+}
+
 /* ---- conds: each signal is somebody's ---- */
 
 static weft_cond cond;
