@@ -158,10 +158,11 @@ static void tell_closed(struct waiter *w, uint64_t kind)
         sched_release_run(t.hold);
 }
 
+/* The run was held before it was taken out of the word; let go of here. */
 static void tell_closed_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read,
-                                uint64_t kind)
+                                uint64_t kind, enum run_hold hold)
 {
-    struct taken t = {.hold = sched_hold_run()};
+    struct taken t = {.hold = hold};
     if (chan_claim_in_word(ch, w, read, kind, NULL, &t))
         chan_finish_in_order(&t, OUTCOME_CLOSED, kind);
     else
@@ -172,16 +173,21 @@ static void tell_closed_in_word(struct weft_chan *ch, struct waiter *w, uint64_t
 static bool chan_close(struct weft_chan *ch)
 {
     struct waiter *w, *first;
+    enum run_hold hold = sched_hold_run(); /* or who stood in the word may be another's by then */
     uint64_t read = 0, state = atomic_load_acquire(&ch->state);
     do {
-        if (state & CHAN_CLOSED)
+        if (state & CHAN_CLOSED) {
+            sched_release_run(hold);
             return false;
+        }
         first = (state & CHAN_WORD) ? waiter_named(chan_aux(state)) : NULL;
         if (first)
             read = atomic_load_acquire(&first->word);
     } while (!atomic_cas_acq_rel(&ch->state, &state, chan_unwaited(ch, state) | CHAN_CLOSED));
     if (first)
-        tell_closed_in_word(ch, first, read, state & CHAN_EITHER);
+        tell_closed_in_word(ch, first, read, state & CHAN_EITHER, hold);
+    else
+        sched_release_run(hold);
     while ((w = waitlist_pop(&ch->receivers)))
         tell_closed(w, CHAN_RECV);
     while ((w = waitlist_pop(&ch->senders)))

@@ -421,7 +421,7 @@ static bool m_sleep(struct m *m)
 bool m_idle(struct m *m)
 {
     bool spinning = m->spinning;
-    m->spinning = false;
+    m->spinning = m->to_watch = false;
     m_hunt_ended(m, false);
     for (unsigned rounds = 1;; rounds++) {
         if (rounds % ROUNDS_BEFORE_YIELD == 0)

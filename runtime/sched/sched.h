@@ -184,6 +184,15 @@ static inline bool waiter_claim(struct waiter *w, uint64_t token)
     return atomic_cas_acq_rel(&w->word, &expected, token & ~UINT64_C(1));
 }
 
+/* For its owner, who doesn't wait after all and has shown the token to nobody: an armed word means something to the
+ * channel room. */
+static inline void waiter_disarm(struct waiter *w, uint64_t token)
+{
+    bool armed = waiter_claim(w, token);
+    WEFT_ASSERT(armed);
+    w->cancellable = false;
+}
+
 /* Append g to the tail of this processor's queue, or inject it: used where several become runnable
  * at once and shall run in that order. */
 void waiter_wake_in_order(struct waiter *w);

@@ -182,7 +182,7 @@ static int wait_timed(weft_cond *c, int64_t deadline, uintptr_t site)
     uint64_t token = waiter_arm(w);
     w->cancellable = true;
     if (w->g && timer_arm(&ticket, deadline, cond_timed_out, w, token)) {
-        w->cancellable = false;
+        waiter_disarm(w, token);
         return -ENOMEM;
     }
     line_up(c, &node);

@@ -173,7 +173,7 @@ bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
     bool takes = take_or_wait(s, n);
     queue_unlock(sem_word(s), takes ? word : queue_append(word, &wait->node));
     if (takes)
-        w->cancellable = false;
+        waiter_disarm(w, wait->token);
     return takes;
 }
 
