@@ -15,7 +15,7 @@
 # printed. docs/verification.md tells what is checked, with which bounds, and how to install GenMC.
 #
 # Exit status: 0 all as it should be, 1 not so, 2 wrong usage, 77 there is no genmc (PATH, ~/.local/bin).
-# Environment: WEFT_GENMC_SECONDS  limit for one check (default 60)
+# Environment: WEFT_GENMC_SECONDS  limit for one check (default 300)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,7 +23,7 @@ usage() {
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' scripts/genmc.sh
 }
 
-limit=${WEFT_GENMC_SECONDS-60}
+limit=${WEFT_GENMC_SECONDS-300}
 PATH=$PATH:${HOME-}/.local/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

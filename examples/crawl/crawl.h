@@ -44,6 +44,7 @@ struct crawl {
     weft_ctx *ctx;
     weft_pulse *pulse; /* beats for each block that has been read */
     atomic_ullong bytes;
+    int error; /* of the walk as a whole; negative errno */
 };
 
 /* walk.c: a channel of struct file *, all regular files at and below the roots; what can't be read comes as one with its error. NULL

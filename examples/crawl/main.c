@@ -44,6 +44,8 @@ struct job {
     struct words total;
     weft_chan *interrupts;
     weft_limiter *shown; /* progress, so many times a second */
+    int watchers;        /* that have been started */
+    weft_waitgroup watching;
 };
 
 static void report(struct job *job, const char *what, int error)
@@ -58,6 +60,7 @@ struct watch {
     struct crawl *crawl;
     weft_chan *beats;
     weft_limiter *shown;
+    weft_waitgroup *watching;
 };
 
 /* Ends when the pulse does. */
@@ -75,16 +78,24 @@ static void watch_beats(void *arg)
     }
     weft_chan_unref(watch.beats);
     weft_limiter_unref(watch.shown);
+    weft_waitgroup_done(watch.watching);
 }
 
 static void start_watch(struct job *job)
 {
     struct watch watch = {.crawl = &job->crawl,
                           .beats = weft_chan_ref(weft_pulse_chan(job->crawl.pulse)),
-                          .shown = weft_limiter_ref(job->shown)};
+                          .shown = weft_limiter_ref(job->shown),
+                          .watching = &job->watching};
+    weft_waitgroup_add(&job->watching, 1);
     int error = weft_go_copy(watch_beats, &watch, sizeof watch);
-    if (error)
-        report(job, "can't watch", error);
+    job->watchers = !error;
+    if (!error)
+        return;
+    report(job, "can't watch", error);
+    weft_chan_unref(watch.beats);
+    weft_limiter_unref(watch.shown);
+    weft_waitgroup_done(&job->watching);
 }
 
 static void show_progress(struct job *job)
@@ -144,9 +155,12 @@ static void run_job(void *arg)
     }
     weft_chan_unref(counted);
     weft_ctx_cancel(job->crawl.ctx);
-    while (weft_num_goroutine() > (job->watch ? 2 : 1)) /* readers may still use the pulse */
+    while (weft_num_goroutine() > 1 + job->watchers) /* readers may still use the pulse */
         weft_sleep(WEFT_MILLISECOND);
     weft_pulse_unref(job->crawl.pulse);
+    weft_waitgroup_wait(&job->watching);
+    if (job->crawl.error)
+        report(job, "not all directories were read", job->crawl.error);
     weft_ctx_unref(job->crawl.ctx);
     if (job->draw)
         fputs("\r\033[K", stderr);

@@ -83,13 +83,16 @@ static void *read_batch(void *arg)
     struct walker *w = arg;
     w->n = 0;
     while (w->n < BATCH && !w->end) {
+        errno = 0; /* to tell the end from a failure */
         const FTSENT *entry = fts_read(w->tree);
         int verdict = entry ? judge(entry) : 1;
         if (!entry) {
+            w->crawl->error = -errno;
             w->end = true;
         } else if (verdict <= 0) {
             struct file *file = file_new(entry->fts_path);
             if (!file) {
+                w->crawl->error = -ENOMEM;
                 w->end = true;
                 break;
             }

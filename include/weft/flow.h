@@ -69,7 +69,7 @@ WEFT_API int weft_fan_out(weft_chan *done, weft_chan *in, weft_chan **outs, size
 WEFT_API int weft_tee(weft_chan *done, weft_chan *in, weft_chan **out1, weft_chan **out2);
 
 /* chan_of_chans delivers channels (weft_chan *, each with a reference, which is handed over): their elements, one channel after the
- * other. What was received when done was closed is dropped. Elements of another size than elem_size panic:
+ * other. What was received when done was closed is dropped, and what is left in chan_of_chans then, if nobody else has a reference to it. Elements of another size than elem_size panic:
  * "bridge: element size". */
 WEFT_API weft_chan *weft_bridge(weft_chan *done, weft_chan *chan_of_chans, size_t elem_size);
 
@@ -117,8 +117,8 @@ WEFT_API weft_chan *weft_steward(weft_chan *done, int64_t timeout_ns, int64_t pu
 WEFT_END_DECLS
 
 /* Stages for the typed channels of WEFT_CHAN_TYPE(name, T), at file scope: name_or_done, name_repeat, name_take, name_filter,
- * name_buffer, name_fan_in, name_tee, name_bridge, and name_map, name_repeat_fn, whose results are of T. They take and give
- * name_rx, and cost nothing. */
+ * name_buffer, name_fan_in, name_tee take and give name_rx; name_map, name_bridge (of a weft_chan *) and name_repeat_fn give one. They
+ * cost nothing. */
 #define WEFT_FLOW_TYPE(name, T)                                                                    \
     WEFT_FLOW_SOURCES_(name, T)                                                                    \
     WEFT_FLOW_STAGES_(name)                                                                        \

@@ -123,7 +123,7 @@ void bucket_give_back(struct bucket *b, int64_t now, int n, int64_t act_at)
             return;
         back = n;
         int64_t wait = v.tokens < 0 ? time_for(-v.tokens, v.limit) : 0;
-        if (act_at - now < wait) /* promised since then */
+        if (wait && act_at - now < wait) /* promised since then */
             back -= (double)(wait - (act_at - now)) / 1e9 * v.limit;
         if (back <= 0)
             return;

@@ -80,6 +80,8 @@ static void task_run(void *arg)
     struct task *task = arg;
     weft_group *g = task->group;
     WEFT_DEFER(task_done, g);
+    WEFT_DEFER(sched_untried,
+               NULL); /* or who waits could go on before a panic has ended the process */
     int rc = task->fn(g->ctx, task->arg);
     if (rc)
         failed(g, rc);

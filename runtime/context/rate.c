@@ -48,9 +48,13 @@ static weft_limiter *limiter_new(size_t parts_n)
     return l;
 }
 
-static double at_least_0(double limit)
+/* Above that a token's time is nothing that a clock could tell, and products of limits and times may overflow. (Go's Inf is the
+ * largest finite number.) */
+#define LIMIT_MAX 1e18
+
+static double usable(double limit)
 {
-    return limit > 0 ? limit : 0;
+    return limit > LIMIT_MAX ? INFINITY : limit > 0 ? limit : 0;
 }
 
 weft_limiter *weft_limiter_new(double events_per_second, int burst)
@@ -61,7 +65,7 @@ weft_limiter *weft_limiter_new(double events_per_second, int burst)
     }
     weft_limiter *l = limiter_new(0);
     if (l)
-        bucket_init(&l->bucket, at_least_0(events_per_second), burst, os_now());
+        bucket_init(&l->bucket, usable(events_per_second), burst, os_now());
     return l;
 }
 
@@ -146,7 +150,7 @@ int weft_limiter_set_limit(weft_limiter *l, double events_per_second)
     weft_mutex_lock(&l->setting);
     int64_t now = os_now();
     int burst = bucket_look(&l->bucket, now).burst;
-    bucket_set(&l->bucket, at_least_0(events_per_second), burst, now);
+    bucket_set(&l->bucket, usable(events_per_second), burst, now);
     weft_mutex_unlock(&l->setting);
     return 0;
 }
@@ -273,12 +277,12 @@ void weft_reservation_cancel(weft_reservation *r)
 
 /* ---- waiting ---- */
 
+/* The event would have been when the last of them allows it, which is yet to come. */
 static void give_all_back(weft_limiter *l, int n, const int64_t *acts)
 {
     int64_t now = os_now();
     for (size_t i = 0; i < buckets_n(l); i++)
-        if (acts[i] >= now)
-            bucket_give_back(&part(l, i)->bucket, now, n, acts[i]);
+        bucket_give_back(&part(l, i)->bucket, now, n, acts[i]);
 }
 
 /* 0, or how the context ended. */

@@ -45,8 +45,19 @@ static size_t room_for(size_t bytes)
     return bytes > SIZE_MAX / 8 ? SIZE_MAX / 8 : (bytes + ROOM_ALIGN - 1) & ~(ROOM_ALIGN - 1);
 }
 
+/* Nobody else will receive what is left in it. */
+static void drop_elements(weft_chan *chans)
+{
+    weft_chan *ch;
+    if (chans && atomic_load_acquire(&chans->refs) == 1)
+        while (weft_chan_try_recv(chans, &ch) == 0)
+            chan_drop(ch);
+}
+
 static void drop_inputs(const struct flow_stage *stage)
 {
+    if (stage->in_has_chans)
+        drop_elements(stage->in);
     chan_drop(stage->in);
     for (size_t i = 0; stage->chans && i < stage->n; i++)
         chan_drop(stage->chans[i]);
@@ -55,6 +66,7 @@ static void drop_inputs(const struct flow_stage *stage)
 weft_chan *flow_refuse(const struct flow_stage *plan, int error)
 {
     drop_inputs(plan);
+    chan_drop(plan->out2);
     errno = error;
     return NULL;
 }

@@ -22,6 +22,7 @@ struct flow_stage {
     const char *name; /* of its goroutine */
     void (*run)(struct flow_stage *stage);
     weft_chan *done, *in, *out, *out2;
+    bool in_has_chans; /* elements of in are references */
     weft_chan **chans; /* NULL, or n channels, of which some may be NULL */
     size_t n;
     union {

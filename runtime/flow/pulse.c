@@ -37,8 +37,10 @@ static void beat_by_itself(void *arg)
         weft_chan_try_send(b.beats, NULL);
         int64_t now = weft_now();
         next = later(next, b.interval_ns);
-        if (next <= now) /* some were missed */
+        if (next <= now) { /* some were missed */
             next = later(now, b.interval_ns);
+            weft_yield();
+        }
     }
     weft_chan_unref(b.beats);
     weft_chan_unref(b.ended);

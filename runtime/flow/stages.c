@@ -142,6 +142,7 @@ weft_chan *weft_bridge(weft_chan *done, weft_chan *chan_of_chans, size_t elem_si
         return flow_refuse(&plan, flow_inner_error());
     if (weft_chan_elem_size(chan_of_chans) != sizeof(weft_chan *))
         return flow_refuse(&plan, EINVAL);
+    plan.in_has_chans = true;
     return flow_start(&plan, 0);
 }
 

@@ -74,7 +74,11 @@ static void run_steward(struct flow_stage *s)
                 weft_chan_try_send(s->out, NULL);
                 st.pulse_at = next_pulse(s);
             }
-            if (st.unhealthy_at <= weft_now())
+            if (st.unhealthy_at > weft_now())
+                break;
+            if (weft_chan_try_recv(st.heartbeat, NULL) == 0) /* it is we who are late */
+                st.unhealthy_at = later(s->timeout_ns);
+            else
                 start_ward(s, &st);
         }
     }

@@ -263,6 +263,7 @@ void sysmon_watch(struct m *eyes)
 
 void sysmon_reset(void)
 {
+    atomic_store_relaxed(&looks_at, 0);
     atomic_store_release(&state, AWAKE);
 }
 

@@ -266,6 +266,8 @@ static void task_run(void *arg)
 {
     struct task *task = arg;
     WEFT_DEFER(task_done, task->wg);
+    WEFT_DEFER(sched_untried,
+               NULL); /* or who waits could go on before a panic has ended the process */
     task->fn(task->arg);
 }
 

@@ -117,6 +117,22 @@ TEST(bad_input)
     CHECK(!weft_limiter_ref(NULL));
 }
 
+/* A limit that is finite by name only. */
+TEST(hardly_a_limit)
+{
+    weft_limiter *l = weft_limiter_new(1.7e308, 1);
+    for (int i = 0; i < 1000; i++)
+        CHECK(weft_limiter_allow(l));
+    CHECK_EQ(weft_limiter_set_limit(l, 1e18), 0);
+    for (int i = 0; i < 1000; i++) {
+        int64_t begin = weft_now();
+        while (weft_now() <= begin + 1000)
+            ;
+        CHECK(weft_limiter_allow(l));
+    }
+    weft_limiter_unref(l);
+}
+
 TEST(a_reservation_is_given_back_once)
 {
     weft_limiter *l = weft_limiter_new(PER_HOUR, 5);
@@ -237,9 +253,14 @@ static void contexts_end_waits(void *arg)
     give_up(l);
     for (size_t i = 0; i < TEST_COUNT_OF(parts); i++)
         parts[i] = weft_limiter_new(PER_HOUR, 2);
+    CHECK_EQ(weft_limiter_set_burst(parts[0], 3), 0);
+    parts[1] = (weft_limiter_unref(parts[1]), weft_limiter_new(1e6, 2));
     weft_limiter *all = weft_limiter_multi(parts, TEST_COUNT_OF(parts));
     CHECK(weft_limiter_allow_n(all, 2));
     give_up(all);
+    CHECK(about(weft_limiter_tokens(parts[1]), 2)); /* it could have gone ahead at once, there */
+    CHECK_EQ(weft_limiter_set_limit(parts[1], PER_HOUR), 0);
+    CHECK(weft_limiter_allow_n(parts[1], 2));
     for (size_t i = 0; i < TEST_COUNT_OF(parts); i++) {
         CHECK(about(weft_limiter_tokens(parts[i]), 0));
         weft_limiter_unref(parts[i]);

@@ -42,15 +42,20 @@ static TEST_UNUSED void finish(weft_chan *done)
     weft_chan_unref(done);
 }
 
-/* 0 .. n-1, buffered; or without an end, only buffered so far. */
-static TEST_UNUSED weft_chan *numbers(int n, bool ends)
+/* n numbers, buffered; or without an end, only buffered so far. */
+static TEST_UNUSED weft_chan *numbers_from(int first, int n, bool ends)
 {
     weft_chan *ch = keep(weft_chan_new(sizeof(int), (size_t)n + 1));
-    for (int i = 0; i < n; i++)
+    for (int i = first; i < first + n; i++)
         weft_chan_send(ch, &i);
     if (ends)
         weft_chan_close(ch);
     return ch;
+}
+
+static TEST_UNUSED weft_chan *numbers(int n, bool ends)
+{
+    return numbers_from(0, n, ends);
 }
 
 /* Receives until it is closed, and drops it: how many there were, in *sum their sum. */
