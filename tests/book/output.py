@@ -1,8 +1,10 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """output.py [--status N] [--arg ARG] PROGRAM LINE...: the program, with one argument or none, ends with status 0 (or N), and
-its output has these lines, in this order (other lines may come between them); one that begins with "stderr: " is
-a line of its stderr, one that ends with "*" the beginning of a line."""
+its output has these lines, in this order (other lines may come between them); one that begins with "stderr: " is a line of its stderr, and "*" stands for
+anything. Goroutines are told of in the order of their ids, which depends on who started them where: their lines may come
+anywhere."""
+import re
 import subprocess
 import sys
 
@@ -15,13 +17,13 @@ while args[0] in ("--status", "--arg"):
         more = [args[1]]
     args = args[2:]
 result = subprocess.run([args[0], *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-left = iter(result.stdout.splitlines() + ["stderr: " + line for line in result.stderr.splitlines()])
+lines = result.stdout.splitlines() + ["stderr: " + line for line in result.stderr.splitlines()]
+left = iter(lines)
 
 
 def comes(wanted):
-    if wanted.endswith("*"):
-        return any(line.startswith(wanted[:-1]) for line in left)
-    return wanted in left
+    pattern = re.compile(".*".join(re.escape(part) for part in wanted.split("*")))
+    return any(pattern.fullmatch(line) for line in (lines if wanted.startswith("stderr: goroutine ") else left))
 
 
 missing = [line for line in args[1:] if not comes(line)]

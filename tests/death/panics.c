@@ -344,7 +344,7 @@ TEST(what_a_section_raised_is_over)
     /* Goal: a panic that has left a section is in no report of a later one's, which ends on the same thread. */
     test_spawn("after_a_section", &result);
     CHECK_EXITED(&result, 2);
-    CHECK_EQ(strncmp(result.err, "panic: constructs it\n\nforeign thread:\n", 39), 0);
+    CHECK_EQ(strncmp(result.err, "panic: constructs it\n\nforeign thread:\n", 38), 0);
     CHECK_STR_EQ(result.out, "cdaoc");
 }
 
@@ -367,7 +367,7 @@ TEST(a_foreign_thread)
 {
     test_spawn("on_thread", &result);
     CHECK_EXITED(&result, 2);
-    CHECK_EQ(strncmp(result.err, "panic: A\n\tpanic: B\n\nforeign thread:\n", 37), 0);
+    CHECK_EQ(strncmp(result.err, "panic: A\n\tpanic: B\n\nforeign thread:\n", 36), 0);
     CHECK_STR_EQ(result.out, "cda");
 }
 

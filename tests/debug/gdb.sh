@@ -76,7 +76,7 @@ for file in "${seen[@]}"; do
     done
     expect 'goroutine 2 bt' "$file" \
         "~#0 .*(wait_inner[^~]*~#[^~]*){4}waiting_goroutine[^~]*~#[0-9]+ [^~]*$entry"
-    expect 'goroutine 3 bt' "$file" "~#0 .*weft_sleep.*sleeping_goroutine[^~]*~#[0-9]+ [^~]*$entry"
+    expect 'goroutine 3 bt' "$file" "~#0 .*(weft_sleep|sleep_until).*sleeping_goroutine[^~]*~#[0-9]+ [^~]*$entry"
     # Where the goroutine's stack lies below the thread's, gdb goes no further than the change of stacks.
     expect 'goroutine 4 bt' "$file" "read_pipe[^~]*~#[0-9]+ [^~]*arch_call_on[^~]*~(Backtrace stopped: previous frame inner|(#[^~]*~)*#[0-9]+ [^~]*weft_blocking.*blocking_goroutine[^~]*~#[0-9]+ [^~]*$entry)"
     expect 'goroutine 5 bt' "$file" "~#0 .*weft_yield.*yielding_goroutine[^~]*~#[0-9]+ [^~]*$entry"
