@@ -48,17 +48,29 @@ weft_ctx *weft_ctx_with_cancel(weft_ctx *parent)
     return &c->ctx;
 }
 
+/* Whether a timer will end c at its deadline, its own or that of one above: the end of a run takes the timers and leaves
+ * the deadlines. */
+static bool will_time_out(struct canceller *c)
+{
+    int64_t deadline = c->deadline;
+    for (; c && c->deadline == deadline; c = c->ctx.parent->ends)
+        if (atomic_load_acquire(&c->node.timed) == TIMED_ARMED)
+            return true;
+    return false;
+}
+
 /* past: the deadline is. The run is held. 0 or -errno. */
 static int with_deadline(weft_ctx *parent, int64_t deadline, bool past, struct canceller **out)
 {
-    struct canceller *c = *out = ctx_canceller_new(parent);
+    struct canceller *c = *out = ctx_canceller_new(parent), *up = parent->ends;
     uint64_t word;
     if (!c)
         return -ENOMEM;
-    bool matters = deadline < c->deadline;
+    bool matters = deadline < c->deadline ||
+                   (deadline != WEFT_FOREVER && !will_time_out(up) && !ctx_has_ended(up, &word));
     if (matters)
         c->deadline = deadline;
-    if (matters && (!parent->ends || !ctx_has_ended(parent->ends, &word))) {
+    if (matters && (!up || !ctx_has_ended(up, &word))) {
         int rc = 0;
         if (past)
             ctx_end(c, CTX_TIMEOUT, NULL);
