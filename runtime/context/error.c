@@ -83,6 +83,7 @@ static weft_error *make(const struct making *m, const char *format, va_list args
     int length = vsnprintf(NULL, 0, format, again);
     va_end(again);
     size_t message_bytes = length < 0 ? 1 : (size_t)length + 1;
+    bool inherits = m->inner && *m->inner->trace_id; /* one that is always there has none */
     const char *trace_id = m->inner ? NULL : m->trace_id;
     size_t trace_bytes = trace_id ? strlen(trace_id) + 1 : 0;
     weft_error *e =
@@ -102,9 +103,9 @@ static weft_error *make(const struct making *m, const char *format, va_list args
     os_host_name(e->host);
     if (trace_bytes)
         memcpy(trace, trace_id, trace_bytes);
-    else if (!m->inner)
+    else if (!inherits)
         make_trace_id(e->own_trace);
-    e->trace_id = m->inner ? m->inner->trace_id : trace_bytes ? trace : e->own_trace;
+    e->trace_id = inherits ? m->inner->trace_id : trace_bytes ? trace : e->own_trace;
     note_frames(e, m->caller);
     return e;
 }
