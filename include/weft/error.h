@@ -74,7 +74,8 @@ WEFT_API weft_error *weft_error_inner(const weft_error *e);
 /* Whether it, or one that it wraps, has this code. */
 WEFT_API bool weft_error_is(const weft_error *e, int code);
 
-/* Write all of it and of what it wraps for the operator, some lines each. 0, or -errno if the stream refuses. */
+/* Write all of it and of what it wraps for the operator, some lines each, by one fwrite(3) and a flush. 0, or -errno if the
+ * stream refuses. */
 WEFT_API int weft_error_print(const weft_error *e, FILE *f);
 
 /* The same as one JSON object (RFC 8259), what it wraps as "inner"; what isn't UTF-8 in a text is U+FFFD there. The string

@@ -10,6 +10,21 @@
 
 #define UTC_BYTES 40
 
+/* What `print` makes of it, to be freed; NULL without memory. */
+static char *text_of(const weft_error *e, void (*print)(const weft_error *e, FILE *f), size_t *size)
+{
+    char *text = NULL;
+    FILE *f = os_fails(FAIL_MEMORY) ? NULL : open_memstream(&text, size);
+    if (!f)
+        return NULL;
+    print(e, f);
+    bool failed = ferror(f);
+    if (!fclose(f) && !failed)
+        return text;
+    free(text);
+    return NULL;
+}
+
 /* As RFC 3339 has it. */
 static void format_utc(char out[UTC_BYTES], int64_t unix_ns)
 {
@@ -62,14 +77,29 @@ static void print_one(const weft_error *e, FILE *f)
     }
 }
 
-int weft_error_print(const weft_error *e, FILE *f)
+static void print_all(const weft_error *e, FILE *f)
 {
     for (const weft_error *at = e; at; at = at->inner) {
         if (at != e)
             fputs("caused by: ", f);
         print_one(at, f);
     }
-    return fflush(f) || ferror(f) ? -EIO : 0;
+}
+
+int weft_error_print(const weft_error *e, FILE *f)
+{
+    size_t size = 0;
+    char *text = text_of(e, print_all, &size);
+    if (text) { /* at once, though the stream may be one without a buffer */
+        int rc = (size && fwrite(text, size, 1, f) != 1) || fflush(f) ? -errno : 0;
+        free(text);
+        return rc;
+    }
+    flockfile(f);
+    print_all(e, f);
+    int rc = fflush(f) ? -errno : ferror(f) ? -EIO : 0;
+    funlockfile(f);
+    return rc;
 }
 
 /* ---- JSON ---- */
@@ -153,7 +183,7 @@ static void json_one(FILE *f, const weft_error *e)
     fputs(",\"inner\":", f);
 }
 
-static void json_all(FILE *f, const weft_error *e)
+static void json_all(const weft_error *e, FILE *f)
 {
     size_t depth = 0;
     for (; e; e = e->inner, depth++)
@@ -165,16 +195,9 @@ static void json_all(FILE *f, const weft_error *e)
 
 char *weft_error_json(const weft_error *e)
 {
-    char *text = NULL;
     size_t size;
-    FILE *f = os_fails(FAIL_MEMORY) ? NULL : open_memstream(&text, &size);
-    if (f) {
-        json_all(f, e);
-        bool failed = ferror(f);
-        if (!fclose(f) && !failed)
-            return text;
-        free(text);
-    }
-    errno = ENOMEM;
-    return NULL;
+    char *text = text_of(e, json_all, &size);
+    if (!text)
+        errno = ENOMEM;
+    return text;
 }

@@ -157,6 +157,10 @@ TEST(plain_errors_are_always_there)
     CHECK_STR_EQ(weft_error_stack(plain), "");
     weft_error *e = weft_error_wrap(plain, -EIO, "outer");
     CHECK(weft_error_is(e, -ECANCELED));
+    CHECK_EQ(strlen(weft_error_trace_id(e)), 32); /* one of its own, as that has none */
+    weft_error *outer = weft_error_wrap(weft_error_ref(e), -EPIPE, "outermost");
+    CHECK_STR_EQ(weft_error_trace_id(outer), weft_error_trace_id(e));
+    weft_error_unref(outer);
     weft_error_unref(e);
     weft_ctx_unref(ctx);
     CHECK_STR_EQ(weft_error_message(plain), "context canceled");
@@ -183,9 +187,33 @@ TEST(print_is_for_the_operator)
     free(text);
     f = fopen("/dev/full", "w");
     if (f) {
-        CHECK_EQ(weft_error_print(e, f), -EIO);
+        CHECK_EQ(weft_error_print(e, f), -ENOSPC);
+        CHECK_EQ(setvbuf(f, NULL, _IONBF, 0), 0);
+        CHECK_EQ(weft_error_print(e, f), -ENOSPC);
         fclose(f);
     }
+    weft_error_unref(e);
+}
+
+static ssize_t count_write(void *writes, const char *text, size_t bytes)
+{
+    (void)text;
+    ++*(int *)writes;
+    return (ssize_t)bytes;
+}
+
+TEST(print_writes_once)
+{
+    /* Goal: what several print to a stream without a buffer, such as stderr, stays together: one write for each. */
+    int writes = 0;
+    FILE *f = fopencookie(&writes, "w", (cookie_io_functions_t){.write = count_write});
+    REQUIRE(f && setvbuf(f, NULL, _IONBF, 0) == 0);
+    weft_error *e = weft_error_wrap(made_by_me(-ENOENT), -EIO, "two\nlines");
+    CHECK_EQ(weft_error_print(e, f), 0);
+    CHECK_EQ(writes, 1);
+    CHECK_EQ(weft_error_print(NULL, f), 0);
+    CHECK_EQ(writes, 1);
+    fclose(f);
     weft_error_unref(e);
 }
 

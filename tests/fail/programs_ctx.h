@@ -134,6 +134,15 @@ static void main_errors(void *arg)
     char *json = weft_error_json(e);
     accepted(json ? 0 : errno_now());
     free(json);
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    REQUIRE(f);
+    CHECK_EQ(weft_error_print(e, f), 0); /* it needs no memory */
+    fclose(f);
+    if (weft_error_code(e) == -EPIPE)
+        CHECK(strncmp(text, "high (code ", 11) == 0);
+    free(text);
     weft_error_unref(e);
 }
 
