@@ -125,9 +125,6 @@ void ctx_leaf_put(void *leaf);
 /* The end of the context has come to a hook. */
 void ctx_hook_visit(struct ctx_node *node);
 
-/* Nobody has the context any more. */
-void ctx_hook_forget(struct ctx_node *node);
-
 /* A hook that tries to claim a waiter (sched.h): put below c, and taken away again. NULL: no memory. */
 struct weft_ctx_hook *ctx_hook_new(void);
 bool ctx_hook_claims(struct weft_ctx_hook *hook, struct canceller *c, struct waiter *w,

@@ -5,7 +5,8 @@
  *       '-------CAS of a stop, its last touch-----> HOOK_STOPPED   the visit frees it
  *       '-------taken out of the ring, if the context goes on      its owner frees it
  *
- * A hook with a function holds its context. One with a waiter needn't: the call that waits is covered by the caller's reference. */
+ * A hook with a function holds its context. One with a waiter needn't: the call that waits is covered by the caller's reference.
+ * Where a run's end takes the owner away it stops the hook for him (acquire.c). */
 #include <errno.h>
 #include <weft/go.h>
 
@@ -51,14 +52,6 @@ void ctx_hook_visit(struct ctx_node *node)
         start(fn, arg);
     else
         claim(arg, token);
-}
-
-void ctx_hook_forget(struct ctx_node *node)
-{
-    struct weft_ctx_hook *hook = hook_of(node);
-    if (hook->fn || waiter_claim(hook->arg, hook->token))
-        sched_fatal("weft: context freed while in use");
-    ctx_leaf_put(hook);
 }
 
 struct weft_ctx_hook *ctx_hook_new(void)

@@ -143,7 +143,8 @@ bool ctx_link(struct canceller *c, struct ctx_node *node)
     uint64_t word;
     if (!lock(&c->node, &word))
         return false;
-    /* If its deadline was faster nobody would take it out. */
+    /* One whose deadline was faster has left already. (If that comes after this look it stays in the ring until its last
+     * reference goes.) */
     if (likely(!(atomic_load_acquire(&node->word) & CTX_ENDED)))
         word = append(word, node);
     unlock(&c->node, word);
@@ -346,16 +347,6 @@ struct canceller *ctx_canceller_new(struct weft_ctx *parent)
     return c;
 }
 
-/* What is in the ring of one that nobody has any more are hooks of goroutines that a run's end left behind when they
- * had what they waited for. */
-static void forget_hooks(struct ctx_node *node)
-{
-    for (struct ctx_node *next; node; node = next) {
-        next = next_of(node);
-        ctx_hook_forget(node);
-    }
-}
-
 /* In no list any more, without references: it goes when its timer lets it. What has lost a reference thereby. */
 static struct weft_ctx *dispose(struct canceller *c)
 {
@@ -363,8 +354,8 @@ static struct weft_ctx *dispose(struct canceller *c)
         return NULL;
     struct weft_ctx *parent = c->ctx.parent;
     uint64_t word = look(&c->node);
-    if (unlikely(!(word & CTX_ENDED)))
-        forget_hooks(before(ctx_word_node(word), NULL));
+    if (unlikely(!(word & CTX_ENDED) && ctx_word_node(word))) /* the hook of a call that waits */
+        sched_fatal("weft: context freed while in use");
     if (word & CTX_ASKED)
         chan_fini_inside(&c->done);
     weft_error_unref(c->cause);

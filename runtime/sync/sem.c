@@ -57,6 +57,18 @@ static bool is_served(struct queue_node *node)
     return (word & 1) && waiter_claim(w, word);
 }
 
+/* An acquire that may be ended has more to undo than its place in the queue, if the run ends before it goes on. */
+static void string_served(struct queue_string *served, struct queue_node *node)
+{
+    struct waiter *w = node->w;
+    void (*unlink)(void *object) = w->unlink;
+    queue_string(served, node);
+    if (unlikely(w->cancellable)) {
+        container_of(node, struct sem_wait, node)->granted = true;
+        w->unlink = unlink;
+    }
+}
+
 /* Busy, with WAITING set in `state`, which the caller has changed: serve those whose turn it is. The new word. When nobody
  * waits any more, of the `given` units those that are left stay out, for the caller to give back. */
 static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum run_hold hold,
@@ -73,7 +85,7 @@ static uint64_t serve_waiting(weft_sem *s, uint64_t state, uint64_t word, enum r
         if (!is_served(node))
             continue;
         state += (uint64_t)node->what << 1;
-        queue_string(served, node);
+        string_served(served, node);
     }
     int64_t left = s->size_ - (int64_t)(state >> 1);
     *given = queue_first(word) ? 0 : *given < left ? *given : left;
@@ -164,6 +176,7 @@ bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
 {
     struct waiter *w = queue_stand(&wait->node, object, unlink);
     wait->sem = s;
+    wait->granted = false;
     wait->node.what = n;
     wait->token = waiter_arm(w);
     w->cancellable = true;
@@ -179,7 +192,7 @@ bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
 
 void sem_wait_unlink_dead(struct sem_wait *wait)
 {
-    if (sched_outlives_run(wait->sem) && wait->node.what <= wait->sem->size_)
+    if (!wait->granted && sched_outlives_run(wait->sem) && wait->node.what <= wait->sem->size_)
         sem_unlink_dead(wait->sem);
 }
 

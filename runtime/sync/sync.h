@@ -23,10 +23,11 @@ struct sem_wait {
     struct queue_node node;
     weft_sem *sem;
     uint64_t token;
+    bool granted; /* for sem_wait_unlink_dead: the semaphore may be gone */
 };
 
 /* n isn't negative; more than there will ever be are waited for outside the queue. object and unlink are the waiter's;
- * unlink calls sem_wait_unlink_dead. */
+ * unlink calls sem_wait_unlink_dead; it is called, too, where the run has ended between the grant and what would come next. */
 bool sem_wait_begin(struct sem_wait *wait, weft_sem *s, int64_t n, void *object,
                     void (*unlink)(void *object));
 void sem_wait_leave(struct sem_wait *wait);

@@ -275,3 +275,31 @@ TEST(a_run_that_ends_forgets_its_waiters)
     weft_sem_release(&sem, 2);
     finish();
 }
+
+enum { SERVED = 3 };
+
+static void left_served(void *cancels)
+{
+    for (int i = 0; i < SERVED; i++)
+        park(i + 1, i, 1, root);
+    CHECK_EQ(tree_children(root), SERVED);
+    weft_sem_release(&sem, SERVED);
+    memset(&sem, 0x7f, sizeof sem); /* it may be gone before those who were served run */
+    if (cancels)
+        weft_ctx_cancel(root);
+}
+
+TEST(a_run_that_ends_forgets_whom_it_served)
+{
+    /* Goal: those who were granted units, and for whom the run was too short to go on, leave nothing in the context; the
+     * semaphore isn't touched. Method: main returns at once; with the context ended in between, too. */
+    begin(SERVED);
+    CHECK_EQ(weft_sem_acquire_ctx(&sem, SERVED, root), 0);
+    CHECK_EQ(test_run(left_served, NULL), 0);
+    CHECK_EQ(tree_children(root), 0);
+    sem = (weft_sem)WEFT_SEM_INIT(SERVED);
+    CHECK_EQ(weft_sem_acquire_ctx(&sem, SERVED, root), 0);
+    CHECK_EQ(test_run(left_served, &sem), 0);
+    sem = (weft_sem)WEFT_SEM_INIT(SERVED);
+    finish();
+}
