@@ -41,7 +41,8 @@ WEFT_API void weft_ctx_unref(weft_ctx *ctx);
 WEFT_API weft_ctx *weft_ctx_with_cancel(weft_ctx *parent);
 
 /* One that also ends at a deadline (a value of weft_now(); past already: it is born ended) or after ns nanoseconds, with
- * -ETIMEDOUT. A deadline that isn't before the parent's changes nothing, and costs no timer. */
+ * -ETIMEDOUT. A deadline that isn't before the parent's changes nothing, and costs no timer; unless the parent's is one of a run
+ * that has ended. */
 WEFT_API weft_ctx *weft_ctx_with_deadline(weft_ctx *parent, int64_t deadline);
 WEFT_API weft_ctx *weft_ctx_with_timeout(weft_ctx *parent, int64_t ns);
 
@@ -84,8 +85,9 @@ WEFT_API weft_error *weft_ctx_cause(weft_ctx *ctx);
 /* Whether ctx has a deadline, of its own or from above, and which. deadline may be NULL. */
 WEFT_API bool weft_ctx_deadline(weft_ctx *ctx, int64_t *deadline);
 
-/* Call fn(arg) when ctx ends (at once if it has), in a goroutine of its own; if no run is in progress then, in
- * the thread that ends it. NULL and errno ENOMEM or EINVAL (no fn). What came before the end is visible to fn. */
+/* Call fn(arg) when ctx ends (at once if it has), in a goroutine of its own, for which lack of memory is fatal; if no run is in
+ * progress then, in the thread that ends it. NULL and errno ENOMEM or EINVAL (no fn). What came before the end is visible to
+ * fn. */
 WEFT_API weft_ctx_hook *weft_ctx_after_func(weft_ctx *ctx, weft_fn fn, void *arg);
 
 /* Let fn not be called. True: it is not and never will be. False: it was started before. To be called once, then the hook is

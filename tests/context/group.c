@@ -300,3 +300,35 @@ TEST(many_fail_at_once)
     /* Goal: result and cause are of the same task, whoever comes first. */
     CHECK_EQ(test_run(many_fail, NULL), 0);
 }
+
+static void limit_again(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < test_scale(2000); round++) {
+        weft_group *g = group(NULL);
+        weft_group_set_limit(g, 1);
+        CHECK_EQ(weft_group_go(g, quick, NULL), 0);
+        CHECK_EQ(weft_group_wait(g), 0);
+        weft_group_set_limit(g, 1); /* panics if one is active */
+        weft_group_free(g);
+    }
+}
+
+static void *limit_again_outside(void *arg)
+{
+    limit_again(arg);
+    return NULL;
+}
+
+static void limit_again_everywhere(void *arg)
+{
+    limit_again(arg);
+    weft_blocking(limit_again_outside, arg);
+}
+
+TEST(places_are_free_when_wait_returns)
+{
+    /* Goal: a task that wait no longer waits for has given its place back, and doesn't touch the group any more. Method: who
+     * waits is a goroutine, then a foreign thread, which runs beside the task that wakes it. */
+    CHECK_EQ(test_run(limit_again_everywhere, NULL), 0);
+}

@@ -131,6 +131,7 @@ static void births(void *arg)
         struct stage s;
         weft_ctx *root = tree_need(weft_ctx_with_cancel(NULL));
         perform(&s, root, 2, give_birth);
+        CHECK_EQ(test_stats().timers, 0); /* nor one of those that are still there */
         for (int i = 0; i < CREW * CHILDREN; i++) {
             weft_ctx *c = born[i / CHILDREN][i % CHILDREN];
             if (!c)
