@@ -8,10 +8,9 @@
 
 static weft_cond cond = WEFT_COND_INIT(&a);
 
+/* keep and let_go are what others do: before the visitor calls, and when he is parked or through. */
 struct visit {
-    void (*keep)(void),
-        (*let_go)(void); /* by others: before the visitor calls, and when he is parked or through */
-    void (*call)(void);
+    void (*keep)(void), (*let_go)(void), (*call)(void);
 };
 
 static const struct visit *visits;
