@@ -9,11 +9,12 @@
 
 WEFT_BEGIN_DECLS
 
-#define weft_mutex_lock weft_mutex_lock_slow
-#define weft_mutex_try_lock weft_mutex_try_lock_slow
-#define weft_mutex_unlock weft_mutex_unlock_slow
-#define weft_rwmutex_rlock weft_rwmutex_rlock_slow
-#define weft_rwmutex_runlock weft_rwmutex_runlock_slow
+#define weft_mutex_lock weft_mutex_lock_checked
+#define weft_mutex_try_lock weft_mutex_try_lock_checked
+#define weft_mutex_unlock weft_mutex_unlock_checked
+#define weft_rwmutex_rlock weft_rwmutex_rlock_checked
+#define weft_rwmutex_try_rlock weft_rwmutex_try_rlock_checked
+#define weft_rwmutex_runlock weft_rwmutex_runlock_checked
 
 WEFT_END_DECLS
 

@@ -33,6 +33,11 @@ WEFT_API void weft_mutex_lock_slow(weft_mutex *m);
 WEFT_API bool weft_mutex_try_lock_slow(weft_mutex *m);
 WEFT_API void weft_mutex_unlock_slow(weft_mutex *m);
 
+/* What programs compiled with check_locks.h call in their place. */
+WEFT_API void weft_mutex_lock_checked(weft_mutex *m);
+WEFT_API bool weft_mutex_try_lock_checked(weft_mutex *m);
+WEFT_API void weft_mutex_unlock_checked(weft_mutex *m);
+
 /* Whether m was unlocked, and is locked now. */
 WEFT_SYNC_FN_ bool weft_mutex_take_(weft_mutex *m)
 {
@@ -75,6 +80,11 @@ typedef struct weft_rwmutex {
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
 WEFT_API void weft_rwmutex_runlock_slow(weft_rwmutex *rw);
+
+/* See weft_mutex_lock_checked. */
+WEFT_API void weft_rwmutex_rlock_checked(weft_rwmutex *rw);
+WEFT_API bool weft_rwmutex_try_rlock_checked(weft_rwmutex *rw);
+WEFT_API void weft_rwmutex_runlock_checked(weft_rwmutex *rw);
 
 #define WEFT_RWMUTEX_READERS_ 0x7ffffffeu /* with as many nothing else is going on */
 

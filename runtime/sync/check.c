@@ -13,8 +13,10 @@
  * is free when the record has the first one locked; and all is forgotten when a run ends or begins. Otherwise two lives of a place
  * may be told as one lock.
  *
- * It hears of a mutex, and of reading, only from programs compiled with weft/check_locks.h. A lock is given back by whoever likes; if
- * he hasn't got it, the hold of another goes.
+ * Of a mutex, and of reading, it hears only from what is compiled with weft/check_locks.h, by entry points of its own (check_locks.c):
+ * the slow paths of all others tell nothing, as the unlock that follows may be inline, and the hold would stay for good. For the same
+ * reason a cond notes its mutex again only for one who was on record with it. A lock is given back by whoever likes; if he
+ * hasn't got it, the hold of another goes.
  *
  * Under one lock, which is never held over anything that waits, calls weft or is a point of delay: the thread that has it is
  * never one that a test has stopped. */
@@ -336,4 +338,15 @@ void lock_check_note_end(const void *lock, uintptr_t site)
     }
     leave();
     lock_tell_hold(&told);
+}
+
+bool lock_check_note_known(const void *lock)
+{
+    uint64_t self = caller();
+    if (!enter(sched_run_number()))
+        return false;
+    struct hold *h = find_hold(lock, self);
+    bool known = h && h->is.owner == self;
+    leave();
+    return known;
 }

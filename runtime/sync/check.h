@@ -17,6 +17,7 @@ enum lock_kind { LOCK_MUTEX, LOCK_READ, LOCK_WRITE };
 void lock_check_note_ask(const void *lock, enum lock_kind kind, uintptr_t site);
 void lock_check_note_hold(const void *lock, enum lock_kind kind, uintptr_t site);
 void lock_check_note_end(const void *lock, uintptr_t site);
+bool lock_check_note_known(const void *lock);
 
 /* The caller is going to wait for a lock, if it must. */
 static inline void lock_check_asks(const void *lock, enum lock_kind kind, uintptr_t site)
@@ -37,6 +38,12 @@ static inline void lock_check_gives(const void *lock, uintptr_t site)
 {
     if (WEFT_LOCK_CHECK)
         lock_check_note_end(lock, site);
+}
+
+/* Whether the caller is on record as having it: the part of the program that locked it is checked. */
+static inline bool lock_check_knows(const void *lock)
+{
+    return WEFT_LOCK_CHECK && lock_check_note_known(lock);
 }
 
 #endif

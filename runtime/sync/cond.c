@@ -55,25 +55,28 @@ static inline void line_up(weft_cond *c, struct queue_node *node)
     queue_unlock(q, queue_append(queue_lock(q), node));
 }
 
-/* Lock the mutex again. */
-static inline void come_back(weft_mutex *mutex, uintptr_t site)
+/* Lock the mutex again. noted: lock_check_knows() said so before the wait. */
+static inline void come_back(weft_mutex *mutex, bool noted, uintptr_t site)
 {
-    lock_check_asks(mutex, LOCK_MUTEX, site);
+    if (noted)
+        lock_check_asks(mutex, LOCK_MUTEX, site);
     mutex_acquire(mutex);
-    lock_check_has(mutex, LOCK_MUTEX, site);
+    if (noted)
+        lock_check_has(mutex, LOCK_MUTEX, site);
 }
 
 static void wait_untimed(weft_cond *c, uintptr_t site)
 {
     struct queue_node node;
     weft_mutex *mutex = c->mutex_; /* c may be gone when it has been signalled */
+    bool noted = lock_check_knows(mutex);
     check_not_copied(c);
     struct waiter *w = queue_stand(&node, c, cond_unlink_dead);
     line_up(c, &node);
     lock_check_gives(mutex, site);
     mutex_release(mutex);
     waiter_wait(w, WAIT_COND);
-    come_back(mutex, site);
+    come_back(mutex, noted, site);
 }
 
 void weft_cond_wait(weft_cond *c)
@@ -209,6 +212,7 @@ int weft_cond_wait_until(weft_cond *c, int64_t deadline)
     }
     int rc = -ETIMEDOUT;
     weft_mutex *mutex = c->mutex_; /* as above */
+    bool noted = lock_check_knows(mutex);
     check_not_copied(c);
     if (deadline <= os_now()) {
         lock_check_gives(mutex, LOCK_SITE);
@@ -218,7 +222,7 @@ int weft_cond_wait_until(weft_cond *c, int64_t deadline)
         rc = wait_timed(c, deadline, LOCK_SITE);
     }
     if (rc != -ENOMEM)
-        come_back(mutex, LOCK_SITE);
+        come_back(mutex, noted, LOCK_SITE);
     return rc;
 }
 

@@ -29,7 +29,6 @@
 
 #include <weft/go.h>
 
-#include "runtime/sync/check.h"
 #include "runtime/sync/queue.h"
 
 #define LOCKED UINT64_C(1)
@@ -183,17 +182,12 @@ void mutex_acquire_slow(weft_mutex *m)
 
 bool weft_mutex_try_lock_slow(weft_mutex *m)
 {
-    bool mine = mutex_try_acquire(m);
-    if (mine)
-        lock_check_has(m, LOCK_MUTEX, LOCK_SITE);
-    return mine;
+    return mutex_try_acquire(m);
 }
 
 void weft_mutex_lock_slow(weft_mutex *m)
 {
-    lock_check_asks(m, LOCK_MUTEX, LOCK_SITE);
     mutex_acquire_slow(m);
-    lock_check_has(m, LOCK_MUTEX, LOCK_SITE);
 }
 
 /* ---- unlock ---- */
@@ -252,7 +246,6 @@ bool mutex_release_slow(weft_mutex *m)
 
 void weft_mutex_unlock_slow(weft_mutex *m)
 {
-    lock_check_gives(m, LOCK_SITE);
     if (!mutex_release_slow(m))
         sched_go_on_for_now();
     else if (sched_on_goroutine())

@@ -270,10 +270,8 @@ bool weft_priv_rwmutex_bias(weft_rwmutex *rw)
 
 void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
-    lock_check_asks(rw, LOCK_READ, LOCK_SITE);
     if (unlikely(!read_biased(rw, bias_count_in)))
         read_unbiased(rw);
-    lock_check_has(rw, LOCK_READ, LOCK_SITE);
 }
 
 bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
@@ -283,8 +281,6 @@ bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
     uint64_t state = atomic_load_relaxed(rw_state(rw));
     while (!counted && !(state & (RW_WRITING | RW_WAITING)))
         counted = atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER);
-    if (counted)
-        lock_check_has(rw, LOCK_READ, LOCK_SITE);
     return counted;
 }
 
@@ -325,7 +321,6 @@ static __attribute__((noinline)) void leave_counted(weft_rwmutex *rw)
 
 void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
 {
-    lock_check_gives(rw, LOCK_SITE);
     if (unlikely(!read_biased(rw, bias_count_out)))
         leave_counted(rw);
 }
