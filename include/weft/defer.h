@@ -7,8 +7,8 @@
  * what is raised in it, and no other.
  *
  * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's. A
- * deferred call must not throw. C code that exceptions shall pass through is to be compiled with -fexceptions, or
- * they skip what it has deferred.
+ * deferred call must not throw. A function that has deferred something must not be left by longjmp, pthread_exit, or an
+ * exception through C code that isn't compiled with -fexceptions: the call would be made when its frame is gone.
  *
  * An exception that would leave a function which weft has called, a goroutine's, weft_try's or weft_blocking's, is a panic
  * instead, raised where it was thrown: the message is its what(). Within them exceptions are the

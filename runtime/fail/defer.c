@@ -3,8 +3,8 @@
  * or weft_goexit runs them without an unwinder.
  *
  * A block links its record in and takes it out itself, inline; it keeps in registers what it needs for that. It doesn't look
- * whether the list is as it was: one who left frames without weft's knowing, by longjmp or by an exception that
- * passed through C code, has left their records in it, and they go with the first older one. */
+ * whether the list is as it was: one who left frames without weft's knowing has left their records in it (defer.h forbids
+ * that), and they go with the first older one, if nothing looks at the list before. */
 #include <weft/go.h>
 
 #include "runtime/fail/fail.h"

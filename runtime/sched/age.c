@@ -13,11 +13,6 @@ SANITIZE_OWNER_DATA_BEGIN
 
 #define MINUTE_NS (INT64_C(60) * 1000000000)
 
-struct waiter *g_waits_with(struct g *g)
-{
-    return g->waiting ? g->waiting : &g->waiter;
-}
-
 static void pass(void *object, void *arg)
 {
     struct g *g = object;
@@ -29,8 +24,10 @@ static void pass(void *object, void *arg)
     if (reason & WAIT_SEEN)
         return;
     atomic_store_relaxed(&g->parked_since, *now);
-    atomic_cas_acq_rel(&w->reason, &reason,
-                       (uint8_t)(reason | WAIT_SEEN)); /* pairs with g_parked_minutes() */
+    uint8_t seen = reason | WAIT_SEEN;
+    bool marked = atomic_cas_acq_rel(&w->reason, &reason, seen); /* pairs with g_parked_minutes() */
+    if (marked && g_waits_with(g) != w) /* a record that is another's by now */
+        atomic_cas_acq_rel(&w->reason, &seen, reason);
 }
 
 void age_pass(int64_t now)

@@ -85,7 +85,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         sanitize_fiber_destroy(&g->fiber);
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
-        g->waiting = NULL;
+        atomic_store_relaxed(&g->waiting, NULL);
         g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
@@ -224,7 +224,7 @@ static void kill_waiter(void *object, void *arg)
 {
     struct g *g = object;
     (void)arg;
-    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
+    struct waiter *w = g_waits_with(g);
     if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED && w->unlink)
         waiter_kill(w);
 }
@@ -247,7 +247,7 @@ static void unlink_waiter(void *object, void *arg)
 {
     struct g *g = object;
     const void **last = arg;
-    struct waiter *w = g->waiting ? g->waiting : &g->waiter;
+    struct waiter *w = g_waits_with(g);
     if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED)
         return;
     if (!w->unlink) { /* woken already, only not run: it is in no list any more */
@@ -276,7 +276,7 @@ static void bury(void *object, void *arg)
     }
     g->waiter.cancellable = false;
     atomic_store_relaxed(&g->waiter.holders, 0);
-    g->waiting = NULL;
+    atomic_store_relaxed(&g->waiting, NULL);
     g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }

@@ -37,6 +37,7 @@ static void foreign_release(void *record)
     tls_foreign = NULL;
     magazine_flush(&f->gs.free, &sched.g_class.depot);
     caches_flush(f->caches);
+    f->flow = (struct sched_flow){0}; /* frames that the thread has ended in are gone */
     f->free.count = 1;
     depot_push(&records, &f->free);
 }

@@ -58,6 +58,11 @@ void freeze(bool dies)
     atomic_store_relaxed(&freezer, os_errno_location());
     atomic_store_release(&frozen, 1);
     ask_all(self);
+    if (sched_is_dying() && !dies) { /* who dies may have let them go on already, for on_fatal */
+        atomic_store_release(&frozen, 0);
+        os_futex_wake(&frozen, INT32_MAX);
+        return;
+    }
     int64_t deadline = os_now() + FREEZE_NS;
     while (some_run(self) && os_now() < deadline)
         os_sleep_until(os_now() + LOOK_NS);

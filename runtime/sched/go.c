@@ -25,7 +25,8 @@ int g_carved(void *object)
 
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
-    WEFT_DEBUG_ASSERT(!g->flow.deferred && !g->waiting && !g->locals && !g->waiter.cancellable);
+    WEFT_DEBUG_ASSERT(!g->flow.deferred && !atomic_load_relaxed(&g->waiting) && !g->locals &&
+                      !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;

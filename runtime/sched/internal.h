@@ -90,7 +90,7 @@ struct g {
     struct g *next; /* in the injection stack */
     struct waiter waiter;
 
-    struct waiter *waiting; /* what it is parked with, if not its own waiter */
+    _Atomic(struct waiter *) waiting; /* what it is parked with, if not its own waiter */
     struct m *locked_to;
     struct sched_flow flow;
     struct locals *locals;
@@ -104,6 +104,13 @@ _Static_assert(sizeof(struct depot_node) <= offsetof(struct g, on_cpu),
                "what the depot writes must not touch what late wakers and pickers read");
 _Static_assert(offsetof(struct g, next) == CACHE_LINE, "the first line is full");
 _Static_assert(offsetof(struct g, waiting) == 2 * CACHE_LINE, "and so is the second");
+
+/* What it is parked with. */
+static inline struct waiter *g_waits_with(struct g *g)
+{
+    struct waiter *other = atomic_load_relaxed(&g->waiting);
+    return other ? other : &g->waiter;
+}
 
 /* How long a goroutine has had a P; sysmon's. See stall.c. */
 struct stall {
@@ -550,7 +557,6 @@ bool freeze_is_on(void);
 void freeze_wait(void);
 
 /* age.c */
-struct waiter *g_waits_with(struct g *g);
 uint64_t g_parked_minutes(struct g *g);
 void age_pass(int64_t now);
 

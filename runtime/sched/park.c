@@ -228,9 +228,9 @@ static inline __attribute__((always_inline)) void park(struct g *g)
 static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
 {
     if (w->g) {
-        w->g->waiting = w;
+        atomic_store_relaxed(&w->g->waiting, w);
         park(w->g);
-        w->g->waiting = NULL;
+        atomic_store_relaxed(&w->g->waiting, NULL);
     } else {
         foreign_wait(w);
     }
