@@ -6,7 +6,8 @@
  * panic in a deferred call takes the place of the one that the call runs for, if there is one; a weft_try in it catches
  * what is raised in it, and no other.
  *
- * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's. A
+ * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's, and
+ * those of the exceptions that these frames had thrown or caught. A
  * deferred call must not throw. C code that exceptions shall pass through is to be compiled with -fexceptions, or
  * they skip what it has deferred.
  *
