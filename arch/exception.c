@@ -22,41 +22,56 @@
 #define TYPE_BEFORE 80 /* so far before the unwinder's header */
 #define PRIMARY_BEFORE_LLVM 88
 
-typedef struct os_exceptions *(*globals_fn)(void);
-
-__attribute__((weak)) struct os_exceptions *
-__cxa_get_globals(void); /* NOLINT(bugprone-reserved-identifier) */
+/* NOLINTBEGIN(bugprone-reserved-identifier) */
+__attribute__((weak)) struct os_exceptions *__cxa_get_globals(void);
+__attribute__((weak)) void *__cxa_begin_catch(void *e);
+__attribute__((weak)) void __cxa_end_catch(void);
+/* NOLINTEND(bugprone-reserved-identifier) */
 __attribute__((weak)) char *__cxa_demangle(const char *name, char *buf, size_t *n,
                                            int *status); /* NOLINT */
 
-static _Atomic(globals_fn) globals = __cxa_get_globals;
+/* A C++ runtime. */
+struct runtime {
+    struct os_exceptions *(*globals)(void);
+    void *(*begin_catch)(void *e);
+    void (*end_catch)(void);
+};
+
+static const struct runtime linked = {__cxa_get_globals, __cxa_begin_catch, __cxa_end_catch};
+static struct runtime loaded; /* written before `runtime` points to it, and never again */
+static _Atomic(const struct runtime *) runtime = &linked;
 
 /* One that came with a plugin may be hidden from all but that. */
-static globals_fn look_in(const char *library)
+static bool look_in(const char *library)
 {
     void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-    globals_fn found = NULL;
     if (!handle)
-        return NULL;
-    *(void **)&found = dlsym(handle, "__cxa_get_globals");
+        return false;
+    *(void **)&loaded.globals = dlsym(handle, "__cxa_get_globals");
+    *(void **)&loaded.begin_catch = dlsym(handle, "__cxa_begin_catch");
+    *(void **)&loaded.end_catch = dlsym(handle, "__cxa_end_catch");
     dlclose(handle);
-    return found;
+    return loaded.globals && loaded.begin_catch && loaded.end_catch;
 }
 
 void os_exceptions_find(void)
 {
-    if (atomic_load_relaxed(&globals))
+    if (atomic_load_relaxed(&runtime)->globals)
         return;
-    globals_fn found = look_in("libstdc++.so.6");
-    if (!found)
-        found = look_in("libc++abi.so.1");
-    atomic_store_release(&globals, found);
+    if (look_in("libstdc++.so.6") || look_in("libc++abi.so.1"))
+        atomic_store_release(&runtime, &loaded);
 }
 
 struct os_exceptions *os_exceptions_here(void)
 {
-    globals_fn get = atomic_load_acquire(&globals);
-    return get ? get() : NULL;
+    const struct runtime *r = atomic_load_acquire(&runtime);
+    return r->globals ? r->globals() : NULL;
+}
+
+void *os_exceptions_caught(void)
+{
+    const struct os_exceptions *here = os_exceptions_here();
+    return here ? here->caught : NULL;
 }
 
 /* ---- what it says ---- */
@@ -162,14 +177,27 @@ void os_exception_text(const struct _Unwind_Exception *e, char *text, size_t n)
     }
 }
 
-void os_exception_delete(struct _Unwind_Exception *e)
+void os_exceptions_leave(const void *caught)
 {
-    const struct os_exceptions *here = os_exceptions_here();
-    uintptr_t handled = here ? (uintptr_t)here->caught : 0;
-    if (handled && (uintptr_t)e - handled <=
-                       TYPE_BEFORE) /* rethrown: the header that `caught` points to is its own */
+    const struct runtime *r = atomic_load_acquire(&runtime);
+    for (void *last; (last = os_exceptions_caught()) && last != caught;)
+        r->end_catch();
+}
+
+/* As if it had been caught right there. The runtime counts an exception's handlers, and has negated the count of one that is thrown
+ * again: only begin_catch sets that right. Deleted instead it would be gone under its handler; left alone, it would
+ * go when the handler throws it once more. */
+void os_exception_drop(struct _Unwind_Exception *e, const void *caught)
+{
+    const struct runtime *r = atomic_load_acquire(&runtime);
+    const char *object;
+    os_exceptions_leave(caught);
+    if (!thrown(e, &object) || !r->begin_catch) {
+        _Unwind_DeleteException(e);
         return;
-    _Unwind_DeleteException(e);
+    }
+    r->begin_catch(e);
+    r->end_catch();
 }
 
 /* ---- where it stops ---- */

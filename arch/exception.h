@@ -22,8 +22,16 @@ struct os_exceptions *os_exceptions_here(void);
 struct _Unwind_Exception;
 void os_exception_text(const struct _Unwind_Exception *e, char *text, size_t n);
 
-/* Nobody will catch it any more. One that is being handled stays: it is its handler's. */
-void os_exception_delete(struct _Unwind_Exception *e);
+/* What the calling thread is handling, the last one; NULL: nothing. */
+void *os_exceptions_caught(void);
+
+/* Nobody will catch it any more, and `caught` was being handled where it was thrown. Catch blocks entered since then have been left
+ * without the C++ runtime's knowing. One that was thrown again and is being handled stays: it is its handler's. Objects that go
+ * are destroyed, by code of the program's. */
+void os_exception_drop(struct _Unwind_Exception *e, const void *caught);
+
+/* The catch blocks entered since then have been left: what only they handled goes. */
+void os_exceptions_leave(const void *caught);
 
 /* One is about to leave a function that weft has called, and nobody below that has caught it: it still stands where it
  * was thrown. Defined by the fail room. */

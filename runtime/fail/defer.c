@@ -7,6 +7,7 @@
  * that), and they go with the first older one, if nothing looks at the list before. */
 #include <weft/go.h>
 
+#include "arch/exception.h"
 #include "runtime/fail/fail.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -28,7 +29,9 @@ void fail_run_deferred(struct sched_flow *flow, const weft_deferred *end)
 _Noreturn void fail_exit(struct sched_flow *flow)
 {
     fail_run_deferred(flow, NULL);
+    fail_drop(flow->panics, NULL);
     flow->panics = NULL;
+    os_exceptions_leave(NULL);
     sched_exit();
 }
 

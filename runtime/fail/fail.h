@@ -15,6 +15,7 @@ try {
     weft_fn fn;
     void *arg;
     weft_panic_info *info;
+    struct sched_panic *panics; /* around it */
     struct leave_point point;
 };
 
@@ -43,6 +44,9 @@ static inline struct try *fail_try(weft_deferred *barrier)
 {
     return barrier && barrier->fn_ == fail_pass_try ? barrier->arg_ : NULL;
 }
+
+/* These panics are over, the newest first, up to `end`: what they hold is freed. The frames that raised them are there still. */
+void fail_drop(struct sched_panic *newest, const struct sched_panic *end);
 
 /* Go on where that weft_try was called. Its deferred calls have run. */
 _Noreturn void fail_land(struct try *t, struct sched_panic *panic);

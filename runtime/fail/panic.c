@@ -17,7 +17,7 @@
 #include "arch/text.h"
 #include "runtime/fail/fail.h"
 
-#define HEADER_BYTES 64
+#define PANIC_BYTES (2 * sizeof((struct sched_panic *)0)->message + sizeof "\tpanic: \n")
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -30,16 +30,6 @@ static void add_indented(struct text *t, const char *message)
         text_char(t, *message);
         if (*message == '\n')
             text_char(t, '\t');
-    }
-}
-
-static void add_header(struct text *t)
-{
-    uint64_t id = weft_self();
-    text_add(t, id ? "\ngoroutine " : "\nforeign thread:\n");
-    if (id) {
-        text_decimal(t, id);
-        text_add(t, " [running]:\n");
     }
 }
 
@@ -56,22 +46,22 @@ static struct sched_panic *turn(struct sched_panic *p)
     return inner;
 }
 
-static size_t report_bytes(const struct sched_panic *p)
+static size_t text_bytes(const struct sched_panic *p)
 {
-    size_t bytes = HEADER_BYTES + (p->trace ? strlen(p->trace) : 0);
+    size_t bytes = 1;
     for (; p; p = p->outer)
-        bytes += 2 * sizeof p->message + HEADER_BYTES;
+        bytes += PANIC_BYTES;
     return bytes;
 }
 
-/* Where there is no memory for the whole chain, as much of the last one as fits. */
+/* Where there is no memory for the whole chain, the last one. */
 static _Noreturn void die(struct sched_panic *last, uintptr_t from)
 {
-    char short_of_memory[512];
-    size_t bytes = report_bytes(last);
+    char short_of_memory[PANIC_BYTES];
+    size_t bytes = text_bytes(last);
     char *whole = malloc(bytes);
-    struct text t = whole ? text_begin(whole, bytes)
-                          : text_begin(short_of_memory, sizeof short_of_memory - HEADER_BYTES);
+    struct text t =
+        whole ? text_begin(whole, bytes) : text_begin(short_of_memory, sizeof short_of_memory);
     struct sched_panic *p = whole ? turn(last) : last;
     for (bool first = true; p && (whole || first); p = p->outer) {
         if (!p->told) /* weft_goexit ended it before it came to the try that didn't ask */
@@ -81,14 +71,19 @@ static _Noreturn void die(struct sched_panic *last, uintptr_t from)
         text_char(&t, '\n');
         first = false;
     }
-    if (!whole)
-        t.last += HEADER_BYTES;
-    add_header(&t);
-    text_add(&t, last->trace ? last->trace : "");
-    sched_die(whole ? whole : short_of_memory, from);
+    sched_die(whole ? whole : short_of_memory, last->trace, from);
 }
 
 /* ---- raising ---- */
+
+void fail_drop(struct sched_panic *newest, const struct sched_panic *end)
+{
+    for (struct sched_panic *p = newest; p != end; p = p->outer) {
+        if (p->exception)
+            os_exception_drop(p->exception, p->caught);
+        free(p->trace);
+    }
+}
 
 /* Whether a try or the report may ask what it says; a try that gave no info won't. */
 static inline bool is_wanted(weft_deferred *barrier)
@@ -97,12 +92,17 @@ static inline bool is_wanted(weft_deferred *barrier)
     return !t || t->info;
 }
 
-/* In a section's function, nothing in that tries it: leave it, with a trace of its frames if somebody will ask. */
+/* In a section's function, nothing in that tries it: leave it, with a trace of its frames if somebody will ask, and without
+ * the exceptions, which lie among what the thread handles there. */
 static _Noreturn void leave_section(struct sched_panic *p, const struct sched_flow *caller,
                                     uintptr_t from)
 {
+    char *trace = NULL;
     if (is_wanted(fail_barrier(caller)))
-        p->trace = fail_place(from);
+        trace = fail_place(from);
+    fail_drop(p, NULL);
+    p->exception = NULL;
+    p->trace = trace;
     sched_leave_section(p);
 }
 
@@ -152,7 +152,8 @@ void os_exception_escapes(struct _Unwind_Exception *e)
 {
     struct sched_flow *flow = sched_flow();
     weft_deferred *barrier = fail_barrier(flow);
-    struct sched_panic p = {.exception = e, .told = is_wanted(barrier)};
+    struct sched_panic p = {
+        .exception = e, .caught = os_exceptions_caught(), .told = is_wanted(barrier)};
     if (p.told)
         os_exception_text(e, p.message, sizeof p.message);
     raise(&p, flow, barrier, 0);

@@ -32,15 +32,13 @@ void sched_untried(void *arg)
 
 _Noreturn void fail_land(struct try *t, struct sched_panic *panic)
 {
-    if (panic->exception)
-        os_exception_delete(panic->exception);
     if (t->info) {
         memcpy(t->info->message, panic->message, sizeof panic->message);
         t->info->goroutine = weft_self();
         t->info->trace = panic->trace;
-    } else if (panic->trace) {
-        free(panic->trace);
+        panic->trace = NULL;
     }
+    fail_drop(panic, t->panics);
     leave_to(&t->point, t);
 }
 
@@ -58,6 +56,7 @@ static void restore(uint16_t fp_control, const struct os_exceptions *handled)
     arch_fp_save(&now);
     if (now != fp_control)
         arch_set_fp_control(fp_control);
+    os_exceptions_leave(handled->caught);
     struct os_exceptions *here = os_exceptions_here();
     if (here)
         *here = *handled;
@@ -66,7 +65,6 @@ static void restore(uint16_t fp_control, const struct os_exceptions *handled)
 bool weft_try(weft_fn fn, void *arg, weft_panic_info *info)
 {
     struct sched_flow *flow = sched_flow();
-    struct sched_panic *panics = flow->panics;
     uint32_t exits = flow->exits;
     const struct os_exceptions *here = os_exceptions_here();
     struct os_exceptions handled = {0};
@@ -75,6 +73,7 @@ bool weft_try(weft_fn fn, void *arg, weft_panic_info *info)
     t.fn = fn;
     t.arg = arg;
     t.info = info;
+    t.panics = flow->panics;
     t.mark = (weft_deferred){.next_ = flow->deferred, .fn_ = fail_pass_try, .arg_ = &t};
     arch_fp_save(&fp_control);
     if (unlikely(here))
@@ -85,7 +84,7 @@ bool weft_try(weft_fn fn, void *arg, weft_panic_info *info)
     bool caught = leave_call(&t.point, call_tried, &t);
     flow->deferred = t.mark.next_;
     if (unlikely(caught)) {
-        flow->panics = panics;
+        flow->panics = t.panics;
         restore(fp_control, &handled);
         if (unlikely(flow->exits != exits)) {
             weft_panic_clear(info);

@@ -63,24 +63,31 @@ void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg)
     return result;
 }
 
+/* Also what was raised there. */
+static _Noreturn void abandon_with(char *trace)
+{
+    free(trace);
+    sched_abandon();
+}
+
 /* No P is to be had: the goroutine waits for one like any other. */
-static void wait_for_p(struct m *m, struct g *g)
+static void wait_for_p(struct m *m, struct g *g, char *trace)
 {
     if (!foreign_enter())
-        sched_abandon(); /* the run has ended */
+        abandon_with(trace); /* the run has ended */
     if (m_is_orphan(m)) {
         foreign_exit();
-        sched_abandon();
+        abandon_with(trace);
     }
     sched_inject(g); /* nobody runs it before it has left this stack: on_cpu */
     foreign_exit();
     sched_switch_to_loop(m, g, g);
 }
 
-static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *g)
+static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *g, char *trace)
 {
     if (!m_take_p(m, NULL))
-        wait_for_p(m, g);
+        wait_for_p(m, g, trace);
     else if (g->flags & G_LOCKED)
         p_look_soon(m->p);
 }
@@ -92,13 +99,13 @@ static inline bool section_may_end(struct m *m)
            likely(!(atomic_load_acquire(&sched.word) & WORD_STOP));
 }
 
-/* Whether p is still there. */
-static inline bool section_end(struct m *m, struct g *g, struct p *p)
+/* Whether p is still there. trace: of what was raised, or NULL. */
+static inline bool section_end(struct m *m, struct g *g, struct p *p, char *trace)
 {
     m->g = g;
     bool took_it = section_close(m, p);
     if (unlikely(!took_it))
-        section_end_slowly(m, g);
+        section_end_slowly(m, g, trace);
     atomic_store_relaxed(&g->state, G_ALIVE);
     return took_it;
 }
@@ -108,11 +115,9 @@ static __attribute__((noinline)) void section_panicked(struct m *m, struct g *g,
 {
     struct sched_panic raised = *m->raised;
     m->raised = NULL;
-    if (!section_may_end(m)) {
-        free(raised.trace);
-        sched_abandon();
-    }
-    section_end(m, g, p);
+    if (!section_may_end(m))
+        abandon_with(raised.trace);
+    section_end(m, g, p, raised.trace);
     sched_raise(&raised);
 }
 
@@ -156,7 +161,7 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
         section_panicked(m, g, p);
     if (unlikely(!section_may_end(m)))
         sched_abandon();
-    if (likely(section_end(m, g, p)) && unlikely(atomic_load_relaxed(&m->asked)))
+    if (likely(section_end(m, g, p, NULL)) && unlikely(atomic_load_relaxed(&m->asked)))
         sched_give_way();
     return result;
 }

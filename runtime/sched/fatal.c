@@ -117,7 +117,7 @@ _Noreturn void sched_report_end(void)
 /* Where it is made matters: a goroutine's report has its trace. */
 struct death {
     const char *text;
-    bool headed; /* the text has the header already */
+    const char *trace; /* NULL: the frames from `from` on */
     uintptr_t from;
     bool own; /* of the calling flow of control */
 };
@@ -131,10 +131,13 @@ static void add_own(const struct death *d, struct sched_trace *trace, struct g *
         report_header_running(&t, g);
     else
         text_add(&t, "foreign thread:\n");
-    if (!d->headed)
-        sched_report(header);
-    sched_trace_here(trace, d->from);
-    sched_trace_give(trace, sched_report);
+    sched_report(header);
+    if (d->trace) {
+        sched_report(d->trace);
+    } else {
+        sched_trace_here(trace, d->from);
+        sched_trace_give(trace, sched_report);
+    }
     if (g)
         report_origin(trace, g, sched_report);
 }
@@ -165,9 +168,9 @@ static _Noreturn void die(struct death d)
     sched_report_end();
 }
 
-_Noreturn void sched_die(const char *text, uintptr_t from)
+_Noreturn void sched_die(const char *text, const char *trace, uintptr_t from)
 {
-    die((struct death){.text = text, .headed = true, .from = from, .own = true});
+    die((struct death){.text = text, .trace = trace, .from = from, .own = true});
 }
 
 static _Noreturn void end_with(const char *before, const char *text, uintptr_t from, bool own)

@@ -346,6 +346,7 @@ struct sched_flow *sched_flow(void);
 struct sched_panic {
     struct sched_panic *outer; /* in one of whose deferred calls this one was raised */
     void *exception;           /* of C++ code, which nobody caught; or NULL */
+    void *caught;              /* the one that was being handled when that was thrown */
     char *trace;               /* malloc's: of frames that are left already; or NULL */
     bool told;                 /* what it is; else nobody can want to know */
     char message[256];
@@ -373,9 +374,9 @@ _Noreturn void sched_exit(void);
  * (report.c). To stderr, or in one piece to config.on_fatal. */
 _Noreturn void sched_fatal(const char *text);
 
-/* The same with a text that ends with the caller's header, "goroutine 7 [running]:\n"; its frames follow, from the one on that a
- * call returns to at `from`. */
-_Noreturn void sched_die(const char *text, uintptr_t from);
+/* The same with a text of one's own, which ends with a newline. The caller's frames are told from the one on that a call returns to
+ * at `from`; or `trace` instead, if it isn't NULL. */
+_Noreturn void sched_die(const char *text, const char *trace, uintptr_t from);
 
 /* The text of this goroutine, or of all with this one first, from the frame on that a call returns to at `from`. Bytes
  * written; what doesn't fit is cut off, and '\0' follows. */

@@ -296,6 +296,170 @@ void tried_within_catch(void *)
     CHECK(!std::current_exception());
 }
 
+// ---- what becomes of its object ----
+
+void everywhere(weft_fn fn)
+{
+    fn(nullptr);
+    CHECK(weft_run(fn, nullptr, nullptr) == 0);
+}
+
+std::atomic<int> live;
+
+struct counted {
+    int intact = 1;
+    counted() { live++; }
+    counted(const counted &) { live++; }
+    ~counted()
+    {
+        live--;
+        intact = 0;
+    }
+};
+
+void throws_counted(void *)
+{
+    throw counted();
+}
+
+void throws_counted_again(void *)
+{
+    try {
+        throw counted();
+    } catch (...) {
+        throw;
+    }
+}
+
+void throws_on(void *)
+{
+    throw;
+}
+
+void panics(void *)
+{
+    weft_panic("instead");
+}
+
+void replaced(void *)
+{
+    WEFT_DEFER(panics, nullptr);
+    throws_counted_again(nullptr);
+}
+
+// Both are thrown again, each where the catch block that has it is left by the next.
+void replaced_in_catch(void *)
+{
+    WEFT_DEFER(
+        [](void *) {
+            try {
+                throw counted();
+            } catch (...) {
+                throws_counted_again(nullptr);
+            }
+        },
+        nullptr);
+    throws_counted_again(nullptr);
+}
+
+void thrown_on_in_deferred(void *)
+{
+    WEFT_DEFER(throws_on, nullptr);
+    throws_counted_again(nullptr);
+}
+
+void panics_in_two_catches(void *)
+{
+    try {
+        throw counted();
+    } catch (...) {
+        try {
+            throw counted();
+        } catch (...) {
+            panics(nullptr);
+        }
+    }
+}
+
+template <weft_fn fn> void in_section(void *arg)
+{
+    weft_blocking(
+        [](void *below) -> void * {
+            fn(below);
+            return nullptr;
+        },
+        arg);
+}
+
+template <weft_fn fn> void then_exits(void *)
+{
+    WEFT_DEFER([](void *) { weft_waitgroup_done(&all); }, nullptr);
+    WEFT_DEFER([](void *) { weft_goexit(); }, nullptr);
+    fn(nullptr);
+}
+
+template <weft_fn fn> void each_way(void *)
+{
+    CHECK(weft_try(fn, nullptr, nullptr));
+    CHECK(live == 0);
+    CHECK(weft_try(in_section<fn>, nullptr, nullptr));
+    CHECK(live == 0);
+    CHECK(!std::current_exception());
+    CHECK(std::uncaught_exceptions() == 0);
+    try {
+        throw counted();
+    } catch (const counted &e) {
+        CHECK(weft_try(fn, nullptr, nullptr));
+        CHECK(weft_try(in_section<fn>, nullptr, nullptr));
+        CHECK(live == 1 && e.intact);
+    }
+    CHECK(live == 0);
+}
+
+template <weft_fn fn> void ended(void *)
+{
+    weft_waitgroup_add(&all, 2);
+    CHECK(weft_go(then_exits<fn>, nullptr) == 0);
+    CHECK(weft_go(then_exits<in_section<fn>>, nullptr) == 0);
+    weft_waitgroup_wait(&all);
+    while (live != 0 || weft_num_goroutine() != 1)
+        weft_yield();
+}
+
+template <weft_fn fn> void whatever_becomes_of()
+{
+    everywhere(each_way<fn>);
+    CHECK(weft_run(ended<fn>, nullptr, nullptr) == 0);
+}
+
+// The handler's own exception is as long as its handler, however often it is thrown again and tried below that.
+void tried_and_thrown_again(void *)
+{
+    for (weft_fn fn : {throws_on, in_section<throws_on>}) {
+        try {
+            throw counted();
+        } catch (const counted &e) {
+            CHECK(weft_try(fn, nullptr, nullptr));
+            CHECK(live == 1 && e.intact);
+        }
+        CHECK(live == 0);
+        try {
+            try {
+                throw counted();
+            } catch (const counted &) {
+                CHECK(weft_try(fn, nullptr, nullptr));
+                CHECK(weft_try(fn, nullptr, nullptr));
+                throw;
+            }
+        } catch (const counted &e) {
+            CHECK(live == 1 && e.intact);
+        }
+        CHECK(live == 0);
+    }
+}
+
+// ---- what is left ----
+
 void panics_among_destructors(void *)
 {
     destroyed first{'1'};
@@ -371,12 +535,6 @@ void through_once(void *)
     weft_once_do(&once, once_throws, nullptr);
 }
 
-void everywhere(weft_fn fn)
-{
-    fn(nullptr);
-    CHECK(weft_run(fn, nullptr, nullptr) == 0);
-}
-
 // ---- what must die ----
 
 void throws_in_goroutine(void *)
@@ -430,6 +588,13 @@ int main(int argc, char **argv)
     CHECK(weft_run(section_in_catch, nullptr, nullptr) == 0);
     everywhere(tried);
     everywhere(tried_within_catch);
+    everywhere(tried_and_thrown_again);
+    whatever_becomes_of<throws_counted>();
+    whatever_becomes_of<throws_counted_again>();
+    whatever_becomes_of<replaced>();
+    whatever_becomes_of<replaced_in_catch>();
+    whatever_becomes_of<thrown_on_in_deferred>();
+    whatever_becomes_of<panics_in_two_catches>();
     everywhere(left);
     everywhere(caught);
     everywhere(through_once);
