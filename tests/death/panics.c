@@ -5,6 +5,7 @@
 #include "../test.h"
 
 static struct test_result result;
+static weft_waitgroup never;
 
 static void say(void *arg)
 {
@@ -267,8 +268,6 @@ static void tries_local(void *arg)
     weft_try(sets_local, arg, NULL);
 }
 
-static weft_waitgroup never = {0};
-
 static void after_a_while(void *arg)
 {
     weft_after_func(TEST_MS, panics_b, arg);
@@ -319,6 +318,85 @@ CHILD(in_section)
 CHILD(in_section_in_deferred)
 {
     test_run(sections_in_deferred, "");
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (; (text = strstr(text, what)); text += strlen(what))
+        n++;
+    return n;
+}
+
+TEST(the_trace_of_a_section_is_the_only_one)
+{
+    /* Goal: frames around the section, which its panic's trace has already, are told once, and only with a trace wanted. The story:
+     * they were told again below it, and with WEFT_TRACEBACK=none the section's alone. */
+    check("in_section", "panic: B", "cdao");
+    CHECK_EQ(count(result.err, " weft_blocking+0x"), 1);
+    CHECK_EQ(count(result.err, " sections+0x"), count(result.err, " panics_below+0x"));
+    setenv("WEFT_TRACEBACK", "none", 1);
+    test_spawn("in_section", &result);
+    unsetenv("WEFT_TRACEBACK");
+    CHECK_EXITED(&result, 2);
+    CHECK_STR_EQ(result.err, "panic: B\n");
+}
+
+static void sections_locked(void *arg)
+{
+    weft_lock_os_thread();
+    sections(arg);
+}
+
+static void panics_locked(void *arg)
+{
+    weft_lock_os_thread();
+    panics_b(arg);
+}
+
+static void start_named(weft_fn fn)
+{
+    CHECK_EQ(weft_go_with(&(weft_go_options){.name = "a\nworker"}, fn, ""), 0);
+    weft_waitgroup_add(&never, 1);
+    weft_waitgroup_wait(&never);
+}
+
+static void starts_panic(void *arg)
+{
+    (void)arg;
+    start_named(panics_locked);
+}
+
+static void starts_section(void *arg)
+{
+    (void)arg;
+    start_named(sections_locked);
+}
+
+CHILD(named)
+{
+    test_run(starts_panic, NULL);
+}
+CHILD(named_in_section)
+{
+    test_run(starts_section, NULL);
+}
+
+TEST(who_panics_has_a_whole_header)
+{
+    /* Goal: name, lock and origin of who panics are told as of any other goroutine (PN-10). */
+    static const char *const children[] = {"named", "named_in_section"};
+    for (int i = 0; i < 2; i++) {
+        test_spawn(children[i], &result);
+        CHECK_EXITED(&result, 2);
+        CHECK_EQ(strncmp(result.err, "panic: B\n\ngoroutine ", 20), 0);
+        const char *header = strstr(result.err, " (a?worker) [running, locked to thread]:\n0x");
+        REQUIRE(header);
+        CHECK_PTR_EQ(strstr(result.err, "["), strstr(header, "["));
+        const char *next = strstr(header, "\n\n"), *origin = strstr(header, "\ncreated by ");
+        CHECK(origin && next && origin < next);
+        CHECK_EQ(count(result.err, " [running"), 1);
+    }
 }
 
 static void *gets_below(void *arg)

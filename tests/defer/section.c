@@ -111,6 +111,61 @@ TEST(a_panic_in_a_deferred_call_of_a_section)
     CHECK_STR_EQ(notes.text, "ayxyx");
 }
 
+static void raises_later(void *arg)
+{
+    (void)arg;
+    weft_panic("later");
+}
+
+static void section_is_replaced(void *arg)
+{
+    WEFT_DEFER(raises_later, NULL);
+    calls_section(arg);
+}
+
+static void exits(void *arg)
+{
+    (void)arg;
+    weft_goexit();
+}
+
+static void section_is_ended(void *arg)
+{
+    weft_panic_info info;
+    WEFT_DEFER(exits, NULL);
+    weft_try(section_is_replaced, arg, &info);
+    weft_panic_clear(&info);
+    calls_section(arg);
+}
+
+static void ends_below_try(void *arg)
+{
+    weft_panic_info info;
+    weft_try(section_is_ended, arg, &info);
+    CHECK(!"weft_goexit goes on");
+}
+
+static void replaces_and_ends(void *arg)
+{
+    weft_panic_info info;
+    weft_waitgroup done = {0};
+    CHECK(weft_try(section_is_replaced, arg, &info));
+    CHECK_STR_EQ(info.message, "later");
+    CHECK_STR_HAS(info.trace, "raises_later");
+    weft_panic_clear(&info);
+    CHECK_EQ(weft_waitgroup_go(&done, ends_below_try, arg), 0);
+    weft_waitgroup_wait(&done);
+}
+
+TEST(a_panic_of_a_section_gives_way)
+{
+    /* Goal: one that another takes the place of, or that weft_goexit ends, leaves nothing: its trace was lost, says who looks for
+     * leaks (ASan, Valgrind). */
+    struct notes notes = {0};
+    CHECK_EQ(test_run(replaces_and_ends, &notes), 0);
+    CHECK_STR_EQ(notes.text, "yxzyxzyxz");
+}
+
 static atomic_bool go_on;
 
 static void *waits_and_panics(void *arg)
