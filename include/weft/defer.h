@@ -6,7 +6,8 @@
  * panic in a deferred call takes the place of the one that the call runs for, if there is one; a weft_try in it catches
  * what is raised in it, and no other.
  *
- * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's. A
+ * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's, and
+ * those of the exceptions that these frames had thrown or caught. A
  * deferred call must not throw. A function that has deferred something must not be left by longjmp, pthread_exit, or an
  * exception through C code that isn't compiled with -fexceptions: the call would be made when its frame is gone.
  *

@@ -9,10 +9,15 @@ struct exiting {
     weft_waitgroup *done;
 };
 
+static void is_done(void *arg)
+{
+    weft_waitgroup_done(arg);
+}
+
 static void run_exiting(void *arg)
 {
     struct exiting *e = arg;
-    WEFT_DEFER((weft_fn)weft_waitgroup_done, e->done);
+    WEFT_DEFER(is_done, e->done);
     e->fn(e->notes);
     note(letter(e->notes, '.')); /* it returned */
 }

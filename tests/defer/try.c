@@ -88,10 +88,15 @@ TEST(a_panic_is_caught)
     everywhere(caught, "yx543210.yx543210z");
 }
 
+static void unref(void *arg)
+{
+    weft_chan_unref(arg);
+}
+
 static void panics_by_misuse(void *arg)
 {
     weft_chan *ch = arg;
-    WEFT_DEFER((weft_fn)weft_chan_unref, weft_chan_ref(ch));
+    WEFT_DEFER(unref, weft_chan_ref(ch));
     weft_chan_close(ch);
 }
 
