@@ -6,16 +6,10 @@
  * panic in a deferred call takes the place of the one that the call runs for, if there is one; a weft_try in it catches
  * what is raised in it, and no other.
  *
-<<<<<<< HEAD
- * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's. A
- * deferred call must not throw. A function that has deferred something must not be left by longjmp, pthread_exit, or an
- * exception through C code that isn't compiled with -fexceptions: the call would be made when its frame is gone.
-=======
  * weft doesn't unwind: of C++ frames that a panic or weft_goexit leaves, destructors don't run, but for WEFT_DEFER's, and
  * those of the exceptions that these frames had thrown or caught. A
- * deferred call must not throw. C code that exceptions shall pass through is to be compiled with -fexceptions, or
- * they skip what it has deferred.
->>>>>>> h-m3
+ * deferred call must not throw. A function that has deferred something must not be left by longjmp, pthread_exit, or an
+ * exception through C code that isn't compiled with -fexceptions: the call would be made when its frame is gone.
  *
  * An exception that would leave a function which weft has called, a goroutine's, weft_try's or weft_blocking's, is a panic
  * instead, raised where it was thrown: the message is its what(). Within them exceptions are the
