@@ -114,6 +114,12 @@ static inline void *model_flow(void *ctx)
 }
 
 /* It is created before its turn comes, by the M that will pass it. */
+/* For unwinders only. */
+static inline void arch_context_note(struct arch_context *here)
+{
+    (void)here;
+}
+
 static inline void arch_context_init(struct arch_context *ctx, void *top, void (*fn)(void *))
 {
     pthread_t thread;
