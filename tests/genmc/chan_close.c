@@ -4,8 +4,8 @@
  * the channel closed never is; none comes after the end; who waits goes on.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: who closes looks first and closes then | runtime/chan/chan.c | /^void weft_chan_close/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
- * bug: who closes wakes nobody in the word | runtime/chan/chan.c | /^void weft_chan_close/,/^}/s/if (first)$/if (first \&\& false)/
+ * bug: who closes looks first and closes then | runtime/chan/chan.c | /^static bool chan_close/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
+ * bug: who closes wakes nobody in the word | runtime/chan/chan.c | /^static bool chan_close/,/^}/s/if (first)$/if (first \&\& false)/
  * bug: an element that is in its cell when the channel is closed is taken to count | runtime/chan/try.c | s/return ENTER_CLOSED;/return ENTER_COUNTED;/
  * bug: the tail of a closed channel moves | runtime/chan/try.c | /^static enum entered enter/,/^}/s/if (state & CHAN_CLOSED)/if (false)/ */
 #include "chan.h"

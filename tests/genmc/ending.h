@@ -114,6 +114,12 @@ void os_signal_stack_leave(struct os_signal_stack *s)
 }
 
 void sysmon_poke(void) {}
+
+uint64_t sched_run_number(void)
+{
+    return atomic_load_relaxed(&sched.run_number);
+}
+
 void qsbr_register(void) {}
 void qsbr_unregister(void) {}
 void qsbr_offline(void) {}

@@ -5,7 +5,7 @@
  *
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
  * bug: what is asked is taken back after the pick | runtime/sched/find.c | s/^        return g;$/        atomic_and_acq_rel(\&m->asked, ASKED_TO_STOP); return g;/
- * bug: a pick is published before what was asked is answered | runtime/sched/find.c | s/^    if ((atomic_and_acq_rel(&m->asked/    atomic_store_release(\&m->p->picks_left, 7);&/
+ * bug: a pick is published before what was asked is answered | runtime/sched/find.c | s/^    uint32_t asked = atomic_and_acq_rel(&m->asked/    atomic_store_release(\&m->p->picks_left, 7);&/
  * bug: what is asked is answered again and again | runtime/sched/find.c | s/atomic_and_acq_rel(&m->asked, ASKED_TO_STOP)/atomic_load_relaxed(\&m->asked)/
  * bug: sysmon asks without looking at the picks | runtime/sched/sysmon.c | s/if (!m || picks != p->seen_picks)/if (!m)/ */
 #include "asking.h"
