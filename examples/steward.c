@@ -117,8 +117,9 @@ static weft_chan *start_sender(weft_chan *done, int64_t pulse_ns, void *arg)
 
 static void look_after_sender(void)
 {
-    struct sender sender = {.done = weft_chan_new(0, 0),
-                            .streams = weft_chan_new(sizeof(weft_chan *), 0)};
+    static struct sender sender; /* the last life may look at it when this has returned */
+    sender.done = weft_chan_new(0, 0);
+    sender.streams = weft_chan_new(sizeof(weft_chan *), 0);
     weft_chan *numbers = weft_bridge(sender.done, weft_chan_ref(sender.streams), sizeof(int));
     weft_chan *heartbeat = weft_steward(sender.done, WEFT_HOUR, 0, start_sender, &sender);
     for (int i = 0, v; i < GOOD && weft_chan_recv(numbers, &v); i++)

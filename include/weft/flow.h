@@ -16,7 +16,8 @@
  * - A failure is NULL with errno ENOMEM, EINVAL or ESRCH (no run is in progress), or the negative of that where an int is
  *   returned; nothing has been started then.
  * - Functions of the caller run on the stage's goroutine and may park. A panic in one ends the process, as in any
- *   goroutine; weft_goexit in one ends the stage as `done` does. `arg` is passed through. Elements are aligned to 16 bytes. */
+ *   goroutine; weft_goexit in one ends the stage as `done` does. `arg` is passed through, and must live until the stage's channel
+ *   has closed: with `done` closed a function may still be at work. Elements are aligned to 16 bytes. */
 #ifndef WEFT_FLOW_H
 #define WEFT_FLOW_H
 

@@ -293,7 +293,7 @@ static int wait_for(weft_ctx *ctx, int64_t ns)
 
 static int take_and_wait(weft_limiter *l, weft_ctx *ctx, int n, int64_t *acts)
 {
-    int64_t deadline, wait, now = os_now(), wait_max = INT64_MAX;
+    int64_t deadline, wait = 0, now = os_now(), wait_max = INT64_MAX;
     if (weft_ctx_deadline(ctx, &deadline))
         wait_max = deadline > now ? deadline - now : 0;
     int rc = weft_ctx_err(ctx);

@@ -19,7 +19,7 @@ bool flow_recv(weft_chan *done, weft_chan *in, void *item)
     int rc = weft_chan_try_recv(in, item);
     if (rc != -EAGAIN)
         return rc == 0;
-    bool ok;
+    bool ok = false;
     return WEFT_SELECT(WEFT_RECV(done, NULL), WEFT_RECV_OK(in, item, &ok)) == 1 && ok;
 }
 

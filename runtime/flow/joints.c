@@ -92,7 +92,7 @@ static bool take_next(struct fan_in *f)
 {
     struct flow_stage *s = f->stage;
     weft_case *cases = s->more;
-    bool ok;
+    bool ok = false;
     for (size_t i = 0; i < f->live; i++)
         cases[i] = WEFT_RECV_OK(s->chans[i], s->item, &ok);
     cases[f->live] = WEFT_RECV(s->done, NULL);

@@ -12,7 +12,7 @@ static void next_number(void *out, void *arg)
 
 static void generate(void *arg)
 {
-    int seed = 1;
+    static int seed = 1; /* the generator may use it until it has seen that done is closed */
     (void)arg;
     weft_chan *done = weft_chan_new(0, 0);
     weft_chan *ten = weft_take(done, weft_repeat_fn(done, sizeof(int), next_number, &seed), 10);
