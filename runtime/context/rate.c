@@ -326,7 +326,7 @@ static bool can_ever_take(weft_limiter *l, int n)
 
 int weft_limiter_wait_n(weft_limiter *l, weft_ctx *ctx, int n)
 {
-    int64_t few[ACTS_ON_STACK], *acts = few;
+    int64_t few[ACTS_ON_STACK] = {0}, *acts = few;
     sched_checkpoint();
     if (n < 0 || !can_ever_take(l, n))
         return -EINVAL;
