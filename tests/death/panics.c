@@ -206,7 +206,7 @@ static void destroys(void *object, void *arg)
     weft_panic("destroys %s", (const char *)arg);
 }
 
-static void gets(void *arg)
+static void gets_one(void *arg)
 {
     weft_pool_get(arg);
 }
@@ -218,7 +218,7 @@ static void tries_get(void *arg)
     weft_pool *pool = weft_pool_new(&options);
     REQUIRE(pool);
     WEFT_DEFER(say, "never");
-    weft_try(gets, pool, NULL);
+    weft_try(gets_one, pool, NULL);
 }
 
 static void frees(void *arg)
