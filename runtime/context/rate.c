@@ -11,6 +11,7 @@
 #include "arch/os.h"
 #include "runtime/context/bucket.h"
 #include "runtime/sched/sched.h"
+#include "runtime/time/time.h"
 
 #define ACTS_ON_STACK 8
 
@@ -180,11 +181,6 @@ static __attribute__((noinline)) void renew(weft_limiter *l)
 
 /* ---- taking ---- */
 
-static int64_t act_at(int64_t now, int64_t wait)
-{
-    return wait < OS_FOREVER - now ? now + wait : OS_FOREVER;
-}
-
 /* Of one bucket. 0, -EINVAL (more than it ever holds), -EAGAIN (not within wait_max). */
 static inline int take_one(weft_limiter *l, int64_t now, int n, int64_t wait_max, int64_t *wait)
 {
@@ -216,7 +212,7 @@ static int take_all(weft_limiter *l, int64_t now, int n, int64_t wait_max, int64
             return rc;
         }
         if (acts)
-            acts[i] = act_at(now, part_wait);
+            acts[i] = time_plus(now, part_wait);
         *wait = part_wait > *wait ? part_wait : *wait;
     }
     return 0;
@@ -255,7 +251,7 @@ int weft_limiter_reserve(weft_limiter *l, int n, weft_reservation *out)
     *out = (weft_reservation){0};
     int rc = n < 0 || l->parts_n ? -EINVAL : take_one(l, now, n, INT64_MAX, &wait);
     if (!rc)
-        *out = (weft_reservation){.limiter = l, .act_at = act_at(now, wait), .tokens = n};
+        *out = (weft_reservation){.limiter = l, .act_at = time_plus(now, wait), .tokens = n};
     return rc;
 }
 
@@ -303,7 +299,7 @@ static int take_and_wait(weft_limiter *l, weft_ctx *ctx, int n, int64_t *acts)
         rc = take_all(l, now, n, wait_max, &wait, acts);
     } else {
         rc = take_one(l, now, n, wait_max, &wait);
-        acts[0] = act_at(now, wait);
+        acts[0] = time_plus(now, wait);
     }
     if (rc || wait == 0)
         return rc == -EAGAIN ? -ETIMEDOUT : rc;

@@ -8,8 +8,8 @@
 #include <weft/time.h>
 
 #include "alloc/alloc.h"
-#include "arch/os.h"
 #include "runtime/chan/chan.h"
+#include "runtime/time/time.h"
 
 struct weft_pulse {
     weft_chan *beats;
@@ -24,21 +24,16 @@ struct beater {
 
 SANITIZE_OWNER_DATA_BEGIN
 
-static int64_t later(int64_t time, int64_t ns)
-{
-    return ns < OS_FOREVER - time ? time + ns : OS_FOREVER;
-}
-
 static void beat_by_itself(void *arg)
 {
     struct beater b = *(struct beater *)arg;
-    int64_t next = later(weft_now(), b.interval_ns);
+    int64_t next = time_plus(weft_now(), b.interval_ns);
     while (weft_chan_recv_until(b.ended, NULL, next) == -ETIMEDOUT) {
         weft_chan_try_send(b.beats, NULL);
         int64_t now = weft_now();
-        next = later(next, b.interval_ns);
+        next = time_plus(next, b.interval_ns);
         if (next <= now) { /* some were missed */
-            next = later(now, b.interval_ns);
+            next = time_plus(now, b.interval_ns);
             weft_yield();
         }
     }

@@ -5,6 +5,7 @@
 #include <weft/time.h>
 
 #include "runtime/flow/flow.h"
+#include "runtime/time/time.h"
 
 /* Its ward, and when it does what next. */
 struct steward {
@@ -13,12 +14,6 @@ struct steward {
 };
 
 SANITIZE_OWNER_DATA_BEGIN
-
-static int64_t later(int64_t ns)
-{
-    int64_t now = weft_now();
-    return ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
-}
 
 static void leave_ward(struct steward *st)
 {
@@ -36,12 +31,12 @@ static void start_ward(struct flow_stage *s, struct steward *st)
     st->ward_done = weft_chan_new(0, 0);
     if (st->ward_done)
         st->heartbeat = s->fn.ward(st->ward_done, s->timeout_ns / 2, s->arg);
-    st->unhealthy_at = later(s->timeout_ns);
+    st->unhealthy_at = time_after(s->timeout_ns);
 }
 
 static int64_t next_pulse(struct flow_stage *s)
 {
-    return s->pulse_ns > 0 ? later(s->pulse_ns) : WEFT_FOREVER;
+    return s->pulse_ns > 0 ? time_after(s->pulse_ns) : WEFT_FOREVER;
 }
 
 static void leave_steward(void *arg)
@@ -63,7 +58,7 @@ static void run_steward(struct flow_stage *s)
             return;
         case 1:
             if (alive) {
-                st.unhealthy_at = later(s->timeout_ns);
+                st.unhealthy_at = time_after(s->timeout_ns);
             } else {
                 start_ward(s, &st);
                 weft_yield(); /* it may end at once, each time */
@@ -77,7 +72,7 @@ static void run_steward(struct flow_stage *s)
             if (st.unhealthy_at > weft_now())
                 break;
             if (weft_chan_try_recv(st.heartbeat, NULL) == 0) /* it is we who are late */
-                st.unhealthy_at = later(s->timeout_ns);
+                st.unhealthy_at = time_after(s->timeout_ns);
             else
                 start_ward(s, &st);
         }

@@ -82,11 +82,16 @@ bool func_timer_stop(struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
 void func_timer_unref(struct weft_timer *timer);
 
+/* time + ns, neither below 0; WEFT_FOREVER if that is later. */
+static inline int64_t time_plus(int64_t time, int64_t ns)
+{
+    return ns < WEFT_FOREVER - time ? time + ns : WEFT_FOREVER;
+}
+
 /* weft_now() + ns, or weft_now() if ns is negative, WEFT_FOREVER if that is later. */
 static inline int64_t time_after(int64_t ns)
 {
-    int64_t now = os_now();
-    return ns <= 0 ? now : ns < WEFT_FOREVER - now ? now + ns : WEFT_FOREVER;
+    return time_plus(os_now(), ns <= 0 ? 0 : ns);
 }
 
 #endif
