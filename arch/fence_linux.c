@@ -9,7 +9,7 @@
 #include "arch/fail.h"
 #include "arch/os.h"
 
-bool os_fence_is_asymmetric;
+_Atomic(bool) os_fence_is_asymmetric;
 
 static bool membarrier(int command)
 {
@@ -18,8 +18,9 @@ static bool membarrier(int command)
 
 static void prepare(void)
 {
-    os_fence_is_asymmetric =
-        !os_fails(FAIL_FENCE) && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    atomic_store_relaxed(&os_fence_is_asymmetric,
+                         !os_fails(FAIL_FENCE) &&
+                             membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
 }
 
 void os_fence_prepare(void)
@@ -30,7 +31,7 @@ void os_fence_prepare(void)
 
 void os_fence_heavy(void)
 {
-    if (!os_fence_is_asymmetric) {
+    if (!atomic_load_relaxed(&os_fence_is_asymmetric)) {
         atomic_fence_full();
         return;
     }

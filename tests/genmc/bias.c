@@ -17,7 +17,7 @@
 #include "runtime/sync/bias.c"
 
 _Thread_local struct m *tls_m; /* model_m stands for it */
-bool os_fence_is_asymmetric;
+_Atomic(bool) os_fence_is_asymmetric;
 
 static struct sched_p ps[2];
 static struct sched_m ms[2];

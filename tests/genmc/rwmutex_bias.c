@@ -22,7 +22,7 @@ static struct object {
     bool read, written; /* by those who come; plain */
 } *object;
 
-bool os_fence_is_asymmetric;
+_Atomic(bool) os_fence_is_asymmetric;
 
 void os_fence_prepare(void) {}
 

@@ -19,7 +19,7 @@
 static struct stock stock;
 static int object[OBJECTS]; /* plain: written by who puts, then by who takes */
 
-bool os_fence_is_asymmetric;
+_Atomic(bool) os_fence_is_asymmetric;
 
 void os_fence_heavy(void)
 {
