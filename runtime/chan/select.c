@@ -141,7 +141,7 @@ static enum chan_result try_case(weft_case *c)
     if (ch->form == FORM_SYNC && meeting_is_simple(state, partners) && (m = sched_m_unasked())) {
         struct waiter *w = meeting_partner(state, &read);
         if (likely(w) && !(read & CLAIM_FLAGS)
-                ? meeting_here(ch, state, w, partners, c->elem, ch->elem_size, m)
+                ? meeting_here(ch, state, chan_met(state), w, partners, c->elem, ch->elem_size, m)
                 : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
             return CHAN_DONE;
     }
