@@ -51,9 +51,10 @@ static inline __attribute__((always_inline)) struct waiter *meeting_partner(uint
 
 /* Meet him, who is no select; met: the state then; size: of an element. m: from sched_m_unasked(). False: somebody else
  * has been here. */
-static inline __attribute__((always_inline)) bool
-meeting_here(struct weft_chan *ch, uint64_t state, uint64_t met, struct waiter *w, uint64_t kind,
-             void *elem, size_t size, struct sched_m *m)
+static inline __attribute__((always_inline)) bool meeting_here(struct weft_chan *ch, uint64_t state,
+                                                               uint64_t met, struct waiter *w,
+                                                               uint64_t kind, void *elem,
+                                                               size_t size, struct sched_m *m)
 {
     if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, met)))
         return false;

@@ -65,7 +65,7 @@ static inline __attribute__((always_inline)) struct g *runq_swap_next(struct p *
     struct g *displaced = atomic_load_relaxed(&p->next);
     if (displaced && !p_is_solo(p))
         return atomic_swap_acq_rel(&p->next, g); /* a thief may be faster */
-    atomic_store_release(&p->next, g); /* pairs with steal_next() */
+    atomic_store_release(&p->next, g);           /* pairs with steal_next() */
     return displaced;
 }
 
