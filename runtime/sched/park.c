@@ -12,8 +12,8 @@
  * An exiting goroutine can't free the stack it stands on: arrive does, on the next stack. But a
  * successor that has never run and wants the same size just starts over on the dead stack.
  *
- * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
- * (which is also the wake-up's full fence on x86); exit into a fresh goroutine 1 RMW, no switch. */
+ * Floors, where `next` is what is woken and picked: park 0 RMWs + 1 switch; unpark 0; exit into a fresh goroutine
+ * 0, no switch. Yield 1 RMW (the pop) + 1 switch. */
 #include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
