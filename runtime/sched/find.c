@@ -67,6 +67,13 @@ static bool next_is_stale(struct m *m, struct p *v, struct g *g)
     return os_now() - s->at >= STEAL_NEXT_AFTER_NS;
 }
 
+/* What stands in the `next` of v, if m may take it. */
+static struct g *next_for(struct m *m, struct p *v)
+{
+    struct g *g = atomic_load_acquire(&v->next);
+    return g && !atomic_load_relaxed(&v->taking) && next_is_stale(m, v, g) ? g : NULL;
+}
+
 /* Work in a queue, where anybody may take it at once. */
 bool work_queued(void)
 {
@@ -88,8 +95,7 @@ bool work_visible(struct m *m)
         struct p *p = sched.ps[i];
         if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
             return true;
-        struct g *g = atomic_load_acquire(&p->next);
-        if (g && next_is_stale(m, p, g))
+        if (next_for(m, p))
             return true;
     }
     int64_t earliest = timers_earliest();
@@ -143,8 +149,14 @@ static struct g *steal_queued(struct m *m, struct p *p, struct p *v)
 
 static struct g *steal_next(struct m *m, struct p *p, struct p *v)
 {
-    struct g *g = atomic_load_acquire(&v->next);
-    if (!g || !next_is_stale(m, v, g) || !atomic_cas_acq_rel(&v->next, &g, NULL))
+    struct g *g = next_for(m, v);
+    if (!g)
+        return NULL;
+    atomic_add_acq_rel(&v->thieves, 1);
+    os_fence_heavy(); /* [NEXT-2] */
+    bool got = !atomic_load_acquire(&v->taking) && atomic_cas_acq_rel(&v->next, &g, NULL);
+    atomic_sub_acq_rel(&v->thieves, 1);
+    if (!got)
         return NULL;
     counter_add(&p->steals, 1);
     return g;
