@@ -40,10 +40,6 @@ bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
 /* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
 
-/* The same, by one who knows his P (sched_p_here()). */
-struct sched_p;
-bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation);
-
 SANITIZE_OWNER_DATA_BEGIN
 
 /* A ticket that several threads replace. Its two words are read by a CAS: halves of two tickets could be another's
