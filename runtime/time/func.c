@@ -51,27 +51,33 @@ static struct func_timer *func_timer_of(struct weft_timer *timer)
     return container_of(timer, struct func_timer, timer);
 }
 
-static inline void free_func(struct func_timer *f)
+static __attribute__((noinline)) void free_func_slow(struct func_timer *f)
 {
-    struct slab_cache *cache = sched_cache_at(sched_p_here(), SCHED_CACHE_FUNCS);
-    if (unlikely(atomic_load_relaxed(&f->reset))) {
-        atomic_store_relaxed(&f->reset, false);
-        atomic_store_relaxed(&f->ticket.lo, 0);
-    }
+    struct slab_cache *cache = sched_cache(SCHED_CACHE_FUNCS);
+    atomic_store_relaxed(&f->reset, false);
+    atomic_store_relaxed(&f->ticket.lo, 0);
     if (likely(cache))
         slab_put(&func_class, cache, f);
 }
 
+static inline void free_func(struct sched_p *p, struct func_timer *f)
+{
+    if (unlikely(!p || atomic_load_relaxed(&f->reset)))
+        free_func_slow(f);
+    else
+        slab_put(&func_class, &p->caches[SCHED_CACHE_FUNCS], f);
+}
+
 /* Of one who has the only reference nobody else gets one. */
-static inline void drop(struct func_timer *f, uint32_t refs)
+static inline void drop(struct sched_p *p, struct func_timer *f, uint32_t refs)
 {
     if (atomic_load_acquire(&f->refs) == refs || atomic_sub_acq_rel(&f->refs, refs) == refs)
-        free_func(f);
+        free_func(p, f);
 }
 
 static void unref(struct func_timer *f)
 {
-    drop(f, 1);
+    drop(sched_p_here(), f, 1);
 }
 
 /* Its record is over; or a reset's, when the run ends. */
@@ -115,15 +121,22 @@ static int arm(struct func_timer *f, int64_t deadline, struct timer_ticket *out)
     return timer_arm_owned(out, deadline, fire_again, record_over, f, 0);
 }
 
-/* True: it hadn't fired and never will. Its generation is the same while f lives. */
-static inline bool cancel_first(struct sched_p *p, struct func_timer *f)
+/* True: it was loose, and is over. */
+static inline bool cancel_loose(struct sched_p *p, struct func_timer *f)
 {
     uint64_t state = atomic_load_acquire(&f->first.state);
     if (unlikely((state & STATE_MASK) != TIMER_LOOSE) ||
         unlikely(!timer_end_loose(p, &f->first, state)))
-        return timer_end(p, &f->first, state >> STATE_BITS);
+        return false;
     atomic_store_relaxed(&f->first_over, true);
     return true;
+}
+
+/* True: it hadn't fired and never will. Its generation is the same while f lives. */
+static bool cancel_first(struct sched_p *p, struct func_timer *f)
+{
+    uint64_t generation = atomic_load_relaxed(&f->first.state) >> STATE_BITS;
+    return cancel_loose(p, f) || timer_end(p, &f->first, generation);
 }
 
 static bool cancel(struct func_timer *f, struct timer_ticket ticket)
@@ -150,11 +163,17 @@ static __attribute__((noinline)) bool stop_again(struct func_timer *f)
     return false;
 }
 
-static inline bool stop(struct sched_p *p, struct func_timer *f)
+static __attribute__((noinline)) bool stop_slow(struct sched_p *p, struct func_timer *f)
 {
-    if (likely(!atomic_load_relaxed(&f->reset)) && likely(cancel_first(p, f)))
+    if (!atomic_load_relaxed(&f->reset) && cancel_first(p, f))
         return true;
     return atomic_load_acquire(&f->reset) && stop_again(f); /* [FUNC-2] */
+}
+
+static inline bool stop(struct sched_p *p, struct func_timer *f)
+{
+    return (likely(!atomic_load_relaxed(&f->reset)) && likely(cancel_loose(p, f))) ||
+           stop_slow(p, f);
 }
 
 static bool reset(struct func_timer *f, int64_t ns)
@@ -176,10 +195,9 @@ static __attribute__((noinline)) bool stop_without_p(struct func_timer *f)
     return pending;
 }
 
-bool func_timer_stop(struct weft_timer *timer)
+bool func_timer_stop(struct sched_p *p, struct weft_timer *timer)
 {
     struct func_timer *f = func_timer_of(timer);
-    struct sched_p *p = sched_p_here();
     return likely(p) ? stop(p, f) : stop_without_p(f);
 }
 
@@ -192,51 +210,57 @@ bool func_timer_reset(struct weft_timer *timer, int64_t ns)
     return pending;
 }
 
-void func_timer_unref(struct weft_timer *timer)
+void func_timer_unref(struct sched_p *p, struct weft_timer *timer)
 {
     struct func_timer *f = func_timer_of(timer);
-    drop(f, atomic_load_relaxed(&f->first_over) ? 2 : 1);
+    drop(p, f, atomic_load_relaxed(&f->first_over) ? 2 : 1);
 }
 
-/* The run is held. NULL and errno without memory. */
-static inline struct func_timer *start(struct sched_p *p, int64_t ns, weft_fn fn, void *arg)
+static inline weft_timer *start(struct sched_p *p, struct timers *ts, struct func_timer *f,
+                                int64_t deadline, weft_fn fn, void *arg)
 {
-    struct slab_cache *cache = sched_cache_at(p, SCHED_CACHE_FUNCS);
-    struct timers *ts = timers_at(p);
-    struct func_timer *f = cache && ts ? slab_get(&func_class, cache) : NULL;
-    if (unlikely(!f)) {
-        errno = ENOMEM;
-        return NULL;
-    }
     f->fn = fn;
     f->arg = arg;
     f->run = sched_run_number();
     atomic_store_relaxed(&f->refs, 2); /* the program's and the first record's */
     atomic_store_relaxed(&f->first_over, false);
-    timer_arm_at(p, ts, &f->first, time_after(ns));
-    return f;
+    timer_arm_at(p, ts, &f->first, deadline);
+    return &f->timer;
 }
 
-static __attribute__((noinline)) struct func_timer *start_without_p(int64_t ns, weft_fn fn,
-                                                                    void *arg)
+/* The run is held. */
+static weft_timer *start_held(struct sched_p *p, int64_t deadline, weft_fn fn, void *arg)
 {
-    enum run_hold hold = sched_hold_run_without_p();
-    struct func_timer *f = hold == RUN_GONE ? NULL : start(NULL, ns, fn, arg);
+    struct slab_cache *cache = sched_cache_at(p, SCHED_CACHE_FUNCS);
+    struct timers *ts = timers_at(p);
+    struct func_timer *f = cache && ts ? slab_get(&func_class, cache) : NULL;
+    if (f)
+        return start(p, ts, f, deadline, fn, arg);
+    errno = ENOMEM;
+    return NULL;
+}
+
+static __attribute__((noinline)) weft_timer *start_slow(struct sched_p *p, int64_t deadline,
+                                                        weft_fn fn, void *arg)
+{
+    enum run_hold hold = fn ? sched_hold_run_at(p) : RUN_GONE;
+    if (hold == RUN_GONE) {
+        errno = fn ? ESRCH : EINVAL;
+        return NULL;
+    }
+    weft_timer *timer = start_held(p, deadline, fn, arg);
     sched_release_run(hold);
-    if (hold == RUN_GONE)
-        errno = ESRCH;
-    return f;
+    return timer;
 }
 
 weft_timer *weft_after_func(int64_t ns, weft_fn fn, void *arg)
 {
+    int64_t deadline = time_after(ns);
     struct sched_p *p = sched_p_here();
-    if (unlikely(!fn)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    struct func_timer *f = likely(p) ? start(p, ns, fn, arg) : start_without_p(ns, fn, arg);
-    return likely(f) ? &f->timer : NULL;
+    struct timers *ts = likely(p) ? atomic_load_relaxed(&p->timer.timers) : NULL;
+    struct func_timer *f =
+        likely(fn && ts) ? magazine_get_hot(&p->caches[SCHED_CACHE_FUNCS].free) : NULL;
+    return likely(f) ? start(p, ts, f, deadline, fn, arg) : start_slow(p, deadline, fn, arg);
 }
 
 /* What never changes. */

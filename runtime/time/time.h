@@ -73,10 +73,11 @@ struct weft_timer {
     bool is_func;
 };
 
-/* Of one from weft_after_func: what the public calls give. */
-bool func_timer_stop(struct weft_timer *timer);
+/* Of one from weft_after_func: what the public calls give. By one who knows his P (sched_p_here()). */
+struct sched_p;
+bool func_timer_stop(struct sched_p *p, struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
-void func_timer_unref(struct weft_timer *timer);
+void func_timer_unref(struct sched_p *p, struct weft_timer *timer);
 
 /* time + ns, neither below 0; WEFT_FOREVER if that is later. */
 static inline int64_t time_plus(int64_t time, int64_t ns)
