@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * timer.c - the timers of a P: a wheel that one thread at a time may work on, and nobody waits for.
+ * timer.c - the timers of a P: a wheel that one thread at a time may work on, and nobody waits for, and a few that the
+ * holder of the P hasn't brought there yet.
  *
- *   FREE --arm--> ARMED --due, taken by a CAS--> FIRING --fire returned--> FREE
- *                   '------cancel, by a CAS---> CANCELLED --out of the wheel--> FREE
+ *   FREE --arm--> LOOSE --taken into the wheel, by a CAS--> ARMED --due, by a CAS--> FIRING --fire returned--> FREE
+ *                   '--cancel, by a CAS--> FREE               '--cancel, by a CAS--> CANCELLED --out of the wheel--> FREE
  * The state word carries a generation, so a cancel that comes late finds another generation and fails.
- * Owner: ARMED the wheel (or `incoming`); FIRING the M that runs it; CANCELLED who cancelled it, or `gone`.
+ * Owner: LOOSE nobody yet; ARMED the wheel (or `incoming`); FIRING the M that runs it; CANCELLED who cancelled it, or `gone`.
  *
  * `busy` is tried, never waited for. Who holds the P and gets it adds or removes in the wheel itself. Who doesn't get it,
  * or cancels a timer of another P, leaves the timer in `incoming` or `gone`, a CAS each, for the next look.
@@ -15,20 +16,31 @@
  * comes before the taking is in the wheel; one after it lowers earliest itself, and nothing raises it again until the
  * next look.
  *
- * What the holder of the P cancels he leaves in `stopped`, which is his alone, and takes out of the wheel when he next
- * has it: with the next arming most often. So an arming and its cancel come to the wheel once.
+ * Loose is what the holder of the P arms that isn't nearer than all that are known: most timers are cancelled soon, and
+ * then have never seen the wheel. They are in the LOOSE_MAX places of `loose`, and slot->loose, a lower bound
+ * of their times, counts for looks as earliest does; so a look may come from any M, whatever the holder is doing. The
+ * holder puts the timer in its place and then stores the bound again, even the same: a look takes the bound first, and
+ * leaves "none" there, and then what is in the places. So either it took the bound that was stored last, and sees all
+ * places [LOOSE-1] [LOOSE-2]; or that comes after it, and another look does. Where the bound is lowered, that is told to who
+ * sleeps by an earliest that a look may just be raising [LOOSE-3] [LOOSE-4]. A place may name one that is over, or armed
+ * elsewhere by now: the state, the home and the CAS tell. Who cancels a loose one frees it at once; the holder gives up
+ * the last place, too. When there is none left, he takes all into the wheel at once.
+ *
+ * What the holder of the P cancels in the wheel he leaves in `stopped`, which is his alone, and takes out of it when he
+ * next has it. So an arming and its cancel come to the wheel once.
  *
  * What a cancel left in `gone` was in `incoming` or the wheel before, so a look takes gone first and sees to it last, when
  * both are in the wheel. A look comes after GONE_MAX at the latest, as then earliest is made due: timeouts that
  * never come cost no memory for long.
  *
- * earliest may be too early, after a cancel: then a look finds nothing and puts it right. A look fires FIRE_MAX at most, so
- * that what was woken runs before the next are: a million timers that are due at once neither fill the queue nor
- * hold up the M. What is left stays due.
+ * earliest and the bound may be too early, after a cancel: then a look finds nothing and puts it right. A look fires
+ * FIRE_MAX at most, so that what was woken runs before the next are: a million timers that are due at once neither fill
+ * the queue nor hold up the M. What is left stays due.
  *
- * Cost: arm 1 RMW, cancel 1, fire 1; those left for a look 1 more, and 1 who lowers earliest. Rejected: a lock per P as Go has (a preempted holder
- * stops every arm and cancel); leaving the cancelled in the wheel until due or swept (a server's timeouts are all
- * cancelled, and a sweep is a pass over memory). */
+ * Cost: a loose one: arm 0 RMWs, cancel 1, into the wheel 1; others: arm 1, cancel 1; fire 1; those left for a look 1
+ * more, and 1 who lowers earliest. Rejected: a lock per P as Go has (a preempted holder stops every arm and cancel);
+ * leaving the cancelled in the wheel until due or swept (a server's timeouts are all cancelled, and a sweep is a pass
+ * over memory); loose ones that only the holder sees (he may compute for long). */
 #include "runtime/time/timer.h"
 
 #include <errno.h>
@@ -353,6 +365,7 @@ static void run_due(struct p *p)
     struct slab_cache *records = sched_cache_at(here, SCHED_CACHE_TIMERS);
     struct wheel_entry *e;
     atomic_swap_acq_rel(&ts->slot->earliest, OS_FOREVER);
+    atomic_fence_after_rmw(); /* [LOOSE-4] who still saw what it was has lowered the bound before */
     catch_up(ts, records);
     if (here == (struct sched_p *)p) {
         free_stopped(ts, records);
