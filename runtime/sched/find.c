@@ -28,11 +28,19 @@ SANITIZE_OWNER_DATA_BEGIN
 #define STEAL_PAUSE_MIN_NS 20000
 #define STEAL_PAUSE_MAX_NS 1000000
 
+/* What is loose goes to the wheel, never back: so it isn't missed. */
+static inline int64_t timer_slot_earliest(struct sched_timer_slot *slot)
+{
+    int64_t loose = atomic_load_acquire(&slot->loose);
+    int64_t earliest = atomic_load_acquire(&slot->earliest);
+    return loose < earliest ? loose : earliest;
+}
+
 int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
-        int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
+        int64_t at = timer_slot_earliest(&sched.ps[i]->timer);
         if (at < earliest)
             earliest = at;
     }
@@ -46,7 +54,7 @@ static void run_due_timers(struct m *m)
     int64_t now = os_now();
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[(m->p->index + i) % made];
-        if (atomic_load_acquire(&p->timer.earliest) <= now)
+        if (timer_slot_earliest(&p->timer) <= now)
             sched.timer_ops.run_due(p);
     }
 }

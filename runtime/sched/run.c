@@ -98,6 +98,7 @@ void p_reset(struct p *p)
     atomic_store_relaxed(&p->wakes, 0);
     atomic_store_relaxed(&p->timers, 0);
     atomic_store_relaxed(&p->timer.earliest, OS_FOREVER);
+    atomic_store_relaxed(&p->timer.loose, OS_FOREVER);
     atomic_store_relaxed(&p->last_m, NULL);
     while (deque_pop(&p->runq))
         ;

@@ -222,7 +222,8 @@ void sched_set_trim(bool (*fn)(void));
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
     _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+    _Atomic(int64_t) earliest; /* deadline of the first timer in the wheel, OS_FOREVER: none */
+    _Atomic(int64_t) loose;    /* the same of those that aren't in it */
 };
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
