@@ -56,13 +56,13 @@ static void *tell(void *arg)
     return NULL;
 }
 
-__attribute__((noinline)) void held_check(struct g *g)
+__attribute__((noinline)) void held_check(struct m *m, struct g *g)
 {
     struct os_held held;
     struct telling what = {.g = g, .held = &held, .from = (uintptr_t)__builtin_return_address(0)};
     while (os_held_take(g->id, &held))
         if (!(g->flags & G_LOCKED) && is_first(held.site))
-            m_call(m_self(), g, tell, &what);
+            m_call(m, g, tell, &what);
 }
 
 __attribute__((constructor)) static void install(void)

@@ -134,10 +134,13 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
-    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
+    uint32_t picks_put_off;    /* what was left when a slow pick was called for early */
+    _Atomic(uint16_t) thieves; /* who would take `next`: see runq.h */
+    _Atomic(uint16_t) taking;  /* the holder does */
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
+    struct spares chans;
     _Atomic(int64_t) timers; /* a counter, as those below */
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */
@@ -558,7 +561,7 @@ bool freeze_is_on(void);
 void freeze_wait(void);
 
 /* held.c: g is about to wait, or to leave its thread. */
-void held_check(struct g *g);
+void held_check(struct m *m, struct g *g);
 
 /* age.c */
 uint64_t g_parked_minutes(struct g *g);
