@@ -66,48 +66,56 @@ bool os_held_take(uint64_t owner, struct os_held *out)
 
 /* ---- in libc's place ---- */
 
-/* libc's own, found by whoever is first. */
-#define NEXT(name)                                                                                 \
-    static __typeof__(&name) next_##name(void)                                                     \
-    {                                                                                              \
-        static _Atomic(void *) found;                                                              \
-        void *f = atomic_load_explicit(&found, memory_order_relaxed);                              \
-        if (!f) {                                                                                  \
-            f = dlsym(RTLD_NEXT, #name);                                                           \
-            atomic_store_explicit(&found, f, memory_order_relaxed);                                \
-        }                                                                                          \
-        return (__typeof__(&name))f;                                                               \
+/* libc's own of that name; *found once that is known. */
+static void *next(const char *name, _Atomic(void *) *found)
+{
+    void *f = atomic_load_relaxed(found);
+    if (!f) {
+        f = dlsym(RTLD_NEXT, name);
+        atomic_store_relaxed(found, f);
     }
-
-NEXT(pthread_mutex_lock)
-NEXT(pthread_mutex_trylock)
-NEXT(pthread_mutex_timedlock)
-NEXT(pthread_mutex_clocklock)
-NEXT(pthread_mutex_unlock)
+    return f;
+}
 
 EXPORTED int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    return locked(next_pthread_mutex_lock()(mutex), mutex, SITE);
+    static _Atomic(void *) found;
+    int (*lock)(pthread_mutex_t *) = next("pthread_mutex_lock", &found);
+    return locked(lock(mutex), mutex, SITE);
 }
 
 EXPORTED int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    return locked(next_pthread_mutex_trylock()(mutex), mutex, SITE);
+    static _Atomic(void *) found;
+    int (*lock)(pthread_mutex_t *) = next("pthread_mutex_trylock", &found);
+    return locked(lock(mutex), mutex, SITE);
 }
+
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's are reserved ones */
 
 EXPORTED int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
 {
-    return locked(next_pthread_mutex_timedlock()(mutex, until), mutex, SITE);
+    static _Atomic(void *) found;
+    int (*lock)(pthread_mutex_t *, const struct timespec *) =
+        next("pthread_mutex_timedlock", &found);
+    return locked(lock(mutex, until), mutex, SITE);
 }
 
 EXPORTED int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
                                      const struct timespec *until)
 {
-    return locked(next_pthread_mutex_clocklock()(mutex, clock, until), mutex, SITE);
+    static _Atomic(void *) found;
+    int (*lock)(pthread_mutex_t *, clockid_t, const struct timespec *) =
+        next("pthread_mutex_clocklock", &found);
+    return locked(lock(mutex, clock, until), mutex, SITE);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 EXPORTED int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
+    static _Atomic(void *) found;
+    int (*unlock)(pthread_mutex_t *) = next("pthread_mutex_unlock", &found);
     unlocks(mutex);
-    return next_pthread_mutex_unlock()(mutex);
+    return unlock(mutex);
 }
