@@ -257,7 +257,10 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 
 uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
 {
-    return wait_own((struct m *)m, (struct g *)m->g, reason);
+    struct g *g = (struct g *)m->g;
+    if (unlikely(g->waiter.g != g))
+        return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
+    return wait_own((struct m *)m, g, reason);
 }
 
 static void wake_foreign(struct g *g)
