@@ -213,6 +213,8 @@ struct waiter *waiter_self(void)
 
 static inline __attribute__((always_inline)) void park(struct m *m, struct g *g)
 {
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);

@@ -227,7 +227,8 @@ static void *leaves_a_call(void *arg)
 static void *finds_none(void *arg)
 {
     weft_deferred **list = weft_defer_list();
-    CHECK_PTR_EQ(list, *(weft_deferred ***)arg); /* it has that thread's record, or this shows nothing */
+    CHECK_PTR_EQ(list,
+                 *(weft_deferred ***)arg); /* it has that thread's record, or this shows nothing */
     CHECK_PTR_EQ(*list, NULL);
     CHECK(weft_try(raises, NULL, NULL));
     CHECK_PTR_EQ(*list, NULL);
