@@ -205,6 +205,13 @@ static struct g *take_any(struct m *m)
     return g ? g : steal(m, true);
 }
 
+/* g is still switching out on another M; or, if that is an orphan, it never will. */
+static void put_back(struct p *p, struct g *g)
+{
+    if (likely(!sched.orphans || !g_is_orphans(g)))
+        runq_push_tail(p, g);
+}
+
 /* g was picked where it can't be switched to. NULL. */
 struct g *runq_refuse(struct m *m, struct g *g)
 {
@@ -212,7 +219,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
         m->refused = g; /* find_runnable is next */
         p_look_soon(m->p);
     } else {
-        runq_push_tail(m->p, g);
+        put_back(m->p, g);
     }
     return NULL;
 }
@@ -381,7 +388,7 @@ struct g *find_runnable(struct m *m)
             continue;
         }
         if (unlikely(on_cpu)) {
-            runq_push_tail(m->p, g); /* still switching out on another M */
+            put_back(m->p, g);
             if (++retries % RETRIES_BEFORE_YIELD == 0)
                 os_yield();
             arch_relax();

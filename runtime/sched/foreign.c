@@ -4,11 +4,7 @@
  * Each has a record with a waiter (which waits on a futex), a cache of goroutine descriptors and a
  * list of deferred calls. Records are type-stable: a waker may still touch the waiter's futex when
  * its thread has gone on and exited. They are made at first use and go to a free list when the thread
- * exits.
- *
- * A foreign thread that touches a run counts itself in foreign_calls first and looks at the run's
- * state after [FOREIGN-1]; the end of the run changes the state first and waits for the count to drop
- * to zero after [FOREIGN-2]. So no foreign thread is inside the scheduler while a run is taken down. */
+ * exits. While such a thread touches a run it holds it: hold.c. */
 #include <errno.h>
 
 #include "runtime/hooks.h"
@@ -65,43 +61,11 @@ static __attribute__((noinline)) struct foreign *foreign_self(void)
     return likely(tls_foreign) ? tls_foreign : foreign_make();
 }
 
-bool foreign_enter(void)
-{
-    atomic_add_acq_rel(&sched.foreign_calls, 1);
-    atomic_fence_after_rmw(); /* [FOREIGN-1] */
-    if (likely(atomic_load_acquire(&sched.state) == RUN_ON))
-        return true;
-    foreign_exit();
-    return false;
-}
-
-void foreign_exit(void)
-{
-    atomic_sub_acq_rel(&sched.foreign_calls, 1);
-}
-
-enum run_hold sched_hold_run_without_p(void)
-{
-    return foreign_enter() ? RUN_HELD : RUN_GONE;
-}
-
-void sched_release_run_without_p(void)
-{
-    foreign_exit();
-}
-
 void sched_outside(int delta)
 {
     atomic_add_acq_rel(&sched.outside, delta);
     if (delta < 0)
         sysmon_poke(); /* those who wait may have lost their hope */
-}
-
-void foreign_shut(void)
-{
-    atomic_fence_full(); /* [FOREIGN-2] */
-    while (atomic_load_acquire(&sched.foreign_calls))
-        os_yield();
 }
 
 struct g *foreign_g(void)

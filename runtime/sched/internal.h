@@ -202,6 +202,7 @@ struct m {
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */
     unsigned locks;     /* how often that has locked it */
+    unsigned holds;     /* that its thread has taken while it had no P of a run: hold.c */
     bool ends;          /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
@@ -267,7 +268,7 @@ struct sched {
         watch_deadline; /* till when an idle M sleeps for timers */
 
     _Alignas(CACHE_LINE) _Atomic(uint32_t) state; /* enum run_state */
-    _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
+    _Atomic(uint64_t) holds, releases[2];         /* see hold.c */
     _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
     _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
@@ -383,6 +384,13 @@ void injection_push(struct g *g);
 void injection_take(struct p *p);
 void sched_inject(struct g *g);
 
+/* hold.c */
+bool foreign_enter(void); /* true: a run is on, and held until foreign_exit */
+void foreign_exit(void);
+void holds_begin_run(void);
+void holds_end_run(void);
+void holds_forget(void);
+
 /* park.c */
 void g_prepare(struct g *g);
 void sched_run_g(struct m *m, struct g *g); /* from the scheduler's stack; back when it gave way */
@@ -484,6 +492,7 @@ void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
 bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
+void orphan_unlink(struct g *g);
 void tell_leaks(void);          /* of the run that has ended */
 
 /* child.c */
@@ -575,9 +584,6 @@ void stall_end(void);
 void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
-bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
-void foreign_exit(void);
-void foreign_shut(void); /* no more enter; those inside have left */
 struct g *foreign_g(void);
 void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);

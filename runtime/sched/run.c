@@ -230,6 +230,7 @@ static int run(weft_fn fn, void *arg)
         sysmon_reset();
         atomic_add_relaxed(&sched.run_number, 1);
         atomic_store_release(&sched.state, RUN_ON);
+        holds_begin_run();
         rc = m_start(p, false, NULL);
     }
     if (!rc) {
@@ -240,7 +241,7 @@ static int run(weft_fn fn, void *arg)
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
-    foreign_shut();
+    holds_end_run();
     int left = join_ms();
     if (!rc && sched.config.report_leaks)
         tell_leaks();

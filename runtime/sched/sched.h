@@ -162,7 +162,7 @@ bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 /* Park until woken; w->result. */
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
-/* Make its owner runnable. The last touch of w by this waker. */
+/* Make its owner runnable; if that is a goroutine, by who holds the run. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 
 /* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
@@ -277,15 +277,16 @@ static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_ca
 }
 
 enum run_hold {
-    RUN_GONE, /* none is on; its goroutines never run again */
+    RUN_UNASKED, /* nothing is held */
     RUN_OURS,
-    RUN_HELD
+    RUN_HELD,
+    RUN_GONE /* none is on: goroutines that wait never run again. Held is that no run begins */
 };
 enum run_hold sched_hold_run_without_p(void);
-void sched_release_run_without_p(void);
+void sched_release_run_without_p(enum run_hold hold);
 
-/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
- * processor of the run holds it anyway. */
+/* While this is held the run isn't taken down, and its goroutines may be woken; or none begins. A thread that has a
+ * processor of the run holds it anyway. Not for long: weft_run waits at the beginning and at the end of a run. */
 static inline enum run_hold sched_hold_run_at(struct sched_p *p)
 {
     return likely(p) ? RUN_OURS : sched_hold_run_without_p();
@@ -298,8 +299,8 @@ static inline enum run_hold sched_hold_run(void)
 
 static inline void sched_release_run(enum run_hold hold)
 {
-    if (unlikely(hold == RUN_HELD))
-        sched_release_run_without_p();
+    if (unlikely(hold > RUN_OURS))
+        sched_release_run_without_p(hold);
 }
 
 /* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * hold.c - threads that are stopped in the middle of an operation while a run ends, or the next begins: foreign ones, and
+ * goroutines that line up. The test build only, which can stop them. */
+#include "../test.h"
+
+#include "runtime/hooks.h"
+
+enum { STOPS = 30 }; /* an operation has fewer places */
+
+static weft_chan *chan;
+static weft_waitgroup group;
+static atomic_bool over, may_release;
+
+static void reset(void)
+{
+    atomic_store(&over, false);
+    atomic_store(&may_release, false);
+}
+
+/* Lets go of who is held when it may be, or when that is awaited by weft_run. */
+static void *releases(void *arg)
+{
+    struct timespec moment = {.tv_nsec = 1000000};
+    TEST_UNTIL(weft_priv_held() || atomic_load(&over));
+    for (int i = 0; i < 20 && !atomic_load(&may_release); i++)
+        nanosleep(&moment, NULL);
+    weft_priv_release();
+    return arg;
+}
+
+static pthread_t thread_of(void *(*fn)(void *), void *arg)
+{
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, NULL, fn, arg) == 0);
+    return thread;
+}
+
+/* ---- goroutines of the run that began meanwhile ---- */
+
+static atomic_int got;
+
+static void receives_one(void *arg)
+{
+    int v = 0;
+    CHECK(weft_chan_recv(arg, &v)); /* not woken for nothing */
+    CHECK_EQ(v, 7);
+    atomic_fetch_add(&got, 1);
+}
+
+static void those_who_wait_get_theirs(void *arg)
+{
+    enum { WAIT = 6 };
+    weft_chan *mine = weft_chan_new(sizeof(int), 0);
+    int v = 7;
+    atomic_store(&got, 0);
+    for (int i = 0; i < WAIT; i++)
+        CHECK_EQ(weft_go(receives_one, mine), 0);
+    test_until_parked(WAIT);
+    atomic_store(&may_release, true);
+    TEST_UNTIL(atomic_load(&over));
+    test_until_parked(WAIT);
+    for (int i = 0; i < WAIT; i++)
+        weft_chan_send(mine, &v);
+    TEST_UNTIL(atomic_load(&got) == WAIT);
+    weft_chan_unref(mine);
+    (void)arg;
+}
+
+/* ---- a WaitGroup's last done ---- */
+
+static void waits(void *arg)
+{
+    weft_waitgroup_wait(&group);
+    (void)arg;
+}
+
+static void waits_long(void *arg)
+{
+    weft_waitgroup_wait_until(&group, weft_now() + WEFT_HOUR);
+    (void)arg;
+}
+
+static void *finishes(void *nth)
+{
+    weft_priv_hold_at((unsigned)(uintptr_t)nth);
+    weft_waitgroup_done(&group);
+    weft_priv_hold_at(0);
+    atomic_store(&over, true);
+    return NULL;
+}
+
+static pthread_t finisher;
+
+static void return_amid_done(void *nth)
+{
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(weft_go(waits, NULL), 0);
+        CHECK_EQ(weft_go(waits_long, NULL), 0);
+    }
+    test_until_parked(4);
+    finisher = thread_of(finishes, nth);
+    TEST_UNTIL(weft_priv_held() || atomic_load(&over));
+}
+
+TEST(a_done_over_the_end_and_the_beginning)
+{
+    /* Goal: a thread's last done, stopped anywhere, wakes none but those who wait for its group. The story: it had taken the
+     * list, the run ended, and going on it woke a goroutine of the next run, which waited for something else. */
+    for (uintptr_t n = 1; n <= STOPS; n++) {
+        reset();
+        group = (weft_waitgroup){0};
+        weft_waitgroup_add(&group, 1);
+        CHECK(!weft_priv_held());
+        pthread_t releaser = thread_of(releases, NULL);
+        CHECK_EQ(test_run(return_amid_done, (void *)n), 0);
+        CHECK_EQ(test_run(those_who_wait_get_theirs, NULL), 0);
+        pthread_join(finisher, NULL);
+        pthread_join(releaser, NULL);
+    }
+}
+
+/* ---- a thread's wait that times out, and sweeps ---- */
+
+static void *times_out(void *nth)
+{
+    CHECK_EQ(weft_waitgroup_wait_until(&group, weft_now() + 20 * TEST_MS), -ETIMEDOUT);
+    (void)nth;
+    return NULL;
+}
+
+static void *sweeps(void *nth)
+{
+    weft_priv_hold_at((unsigned)(uintptr_t)nth);
+    times_out(NULL);
+    weft_priv_hold_at(0);
+    atomic_store(&over, true);
+    return NULL;
+}
+
+static void return_amid_sweep(void *nth)
+{
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(weft_go(waits, NULL), 0);
+        CHECK_EQ(weft_go(waits_long, NULL), 0);
+    }
+    test_until_parked(4);
+    finisher = thread_of(sweeps, nth);
+    TEST_UNTIL(weft_priv_held() || atomic_load(&over));
+}
+
+TEST(a_sweep_over_the_end_and_the_beginning)
+{
+    /* Goal: the same for a thread whose wait has timed out, and who takes the list to clear it; the list has none of the first
+     * run's when the group is used again. */
+    for (uintptr_t n = 1; n <= STOPS; n++) {
+        reset();
+        group = (weft_waitgroup){0};
+        weft_waitgroup_add(&group, 1);
+        pthread_t releaser = thread_of(releases, NULL);
+        CHECK_EQ(test_run(return_amid_sweep, (void *)n), 0);
+        CHECK_EQ(test_run(those_who_wait_get_theirs, NULL), 0);
+        pthread_join(finisher, NULL);
+        pthread_join(releaser, NULL);
+        weft_waitgroup_done(&group);
+        CHECK_EQ(weft_waitgroup_wait_until(&group, weft_now() + WEFT_HOUR), 0);
+    }
+}
+
+/* ---- an operation on a channel, begun before the run ---- */
+
+static atomic_int sent;
+
+static void *tries_to_send(void *nth)
+{
+    int v = 7;
+    weft_priv_hold_at((unsigned)(uintptr_t)nth);
+    int rc = weft_chan_try_send(chan, &v);
+    weft_priv_hold_at(0);
+    atomic_store(&sent, rc == 0);
+    atomic_store(&over, true);
+    return NULL;
+}
+
+static void *waits_for_a_moment(void *arg)
+{
+    int v;
+    atomic_fetch_add(&got, weft_chan_recv_until(chan, &v, weft_now() + 2 * TEST_MS) == 0);
+    return arg;
+}
+
+static void receives_or_ends(void *arg)
+{
+    int v = 0;
+    if (weft_chan_recv(chan, &v)) {
+        CHECK_EQ(v, 7);
+        atomic_fetch_add(&got, 1);
+    }
+    (void)arg;
+}
+
+static void line_up(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(weft_go(receives_or_ends, NULL), 0);
+    TEST_UNTIL(test_stats().parked + (uint64_t)atomic_load(&got) >= 3);
+    atomic_store(&may_release, true);
+    TEST_UNTIL(atomic_load(&over));
+    weft_chan_close(chan); /* who was taken out, and not woken, misses it */
+    test_until_goroutines(1);
+    (void)arg;
+}
+
+TEST(a_send_begun_before_the_run)
+{
+    /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads wait
+     * for a moment, so that it begins to look for one, is stopped anywhere, and finds them gone. */
+    for (uintptr_t n = 1; n <= STOPS; n++) {
+        reset();
+        atomic_store(&got, 0);
+        atomic_store(&sent, 0);
+        chan = weft_chan_new(sizeof(int), 0);
+        REQUIRE(chan);
+        pthread_t a = thread_of(waits_for_a_moment, NULL), b = thread_of(waits_for_a_moment, NULL);
+        struct timespec moment = {.tv_nsec = 500000};
+        nanosleep(&moment, NULL);
+        pthread_t sender = thread_of(tries_to_send, (void *)n);
+        TEST_UNTIL(weft_priv_held() || atomic_load(&over));
+        pthread_t releaser = thread_of(releases, NULL);
+        CHECK_EQ(test_run(line_up, NULL), 0);
+        pthread_join(a, NULL);
+        pthread_join(b, NULL);
+        pthread_join(sender, NULL);
+        pthread_join(releaser, NULL);
+        CHECK_EQ(atomic_load(&got), atomic_load(&sent));
+        weft_chan_unref(chan);
+    }
+}
