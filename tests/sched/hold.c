@@ -22,7 +22,7 @@ static void *releases(void *arg)
 {
     struct timespec moment = {.tv_nsec = 1000000};
     TEST_UNTIL(weft_priv_held() || atomic_load(&over));
-    for (int i = 0; i < 20 && !atomic_load(&may_release); i++)
+    for (int i = 0; i < 40 && !atomic_load(&may_release); i++)
         nanosleep(&moment, NULL);
     weft_priv_release();
     return arg;
@@ -166,9 +166,9 @@ TEST(a_sweep_over_the_end_and_the_beginning)
     }
 }
 
-/* ---- an operation on a channel, begun before the run ---- */
+/* ---- operations begun before the run, while threads wait ---- */
 
-static atomic_int sent;
+static atomic_int threads_wait, threads_gone, sent;
 
 static void *tries_to_send(void *nth)
 {
@@ -181,10 +181,21 @@ static void *tries_to_send(void *nth)
     return NULL;
 }
 
-static void *waits_for_a_moment(void *arg)
+static void *receives_for_a_moment(void *arg)
 {
     int v;
-    atomic_fetch_add(&got, weft_chan_recv_until(chan, &v, weft_now() + 2 * TEST_MS) == 0);
+    atomic_fetch_add(&threads_wait, 1);
+    int rc = weft_chan_recv_until(chan, &v, weft_now() + *(int64_t *)arg);
+    atomic_fetch_add(&got, rc == 0);
+    atomic_fetch_add(&threads_gone, 1);
+    return arg;
+}
+
+static void *waits_for_a_moment(void *arg)
+{
+    atomic_fetch_add(&threads_wait, 1);
+    weft_waitgroup_wait_until(&group, weft_now() + *(int64_t *)arg);
+    atomic_fetch_add(&threads_gone, 1);
     return arg;
 }
 
@@ -200,38 +211,65 @@ static void receives_or_ends(void *arg)
 
 static void line_up(void *arg)
 {
+    const weft_fn *fn = arg;
+    struct timespec moment = {.tv_nsec = 1000000};
+    TEST_UNTIL(atomic_load(&threads_gone) == 2);
     for (int i = 0; i < 3; i++)
-        CHECK_EQ(weft_go(receives_or_ends, NULL), 0);
-    TEST_UNTIL(test_stats().parked + (uint64_t)atomic_load(&got) >= 3);
+        CHECK_EQ(weft_go(*fn, NULL), 0);
+    while (!atomic_load(&over) && test_stats().parked < 3)
+        nanosleep(&moment, NULL);
     atomic_store(&may_release, true);
     TEST_UNTIL(atomic_load(&over));
-    weft_chan_close(chan); /* who was taken out, and not woken, misses it */
+    if (chan)
+        weft_chan_close(chan); /* who was taken out, and not woken, misses it */
     test_until_goroutines(1);
-    (void)arg;
+}
+
+/* op, stopped at its nth place, takes those out who wait as `as` does; goroutines of the next run wait as fn does. */
+static void begin_amid(void *(*op)(void *), uintptr_t n, void *(*as)(void *), weft_fn fn)
+{
+    struct timespec moment = {.tv_nsec = 1000000};
+    int64_t short_ns = 3 * TEST_MS, long_ns = 15 * TEST_MS;
+    reset();
+    atomic_store(&threads_wait, 0);
+    atomic_store(&threads_gone, 0);
+    pthread_t a = thread_of(as, &short_ns);
+    TEST_UNTIL(atomic_load(&threads_wait) == 1);
+    nanosleep(&moment, NULL); /* as a rule it is in the channel's word by now, and the other one will be in its list */
+    pthread_t b = thread_of(as, &long_ns);
+    TEST_UNTIL(atomic_load(&threads_gone) >= 1);
+    pthread_t thread = thread_of(op, (void *)n);
+    TEST_UNTIL(weft_priv_held() || atomic_load(&over));
+    pthread_t releaser = thread_of(releases, NULL);
+    CHECK_EQ(test_run(line_up, &fn), 0);
+    pthread_join(a, NULL);
+    pthread_join(b, NULL);
+    pthread_join(thread, NULL);
+    pthread_join(releaser, NULL);
 }
 
 TEST(a_send_begun_before_the_run)
 {
-    /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads wait
-     * for a moment, so that it begins to look for one, is stopped anywhere, and finds them gone. */
+    /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads
+     * wait for a moment, so that it begins to take one, is stopped anywhere, and finds goroutines instead. */
     for (uintptr_t n = 1; n <= STOPS; n++) {
-        reset();
         atomic_store(&got, 0);
         atomic_store(&sent, 0);
         chan = weft_chan_new(sizeof(int), 0);
         REQUIRE(chan);
-        pthread_t a = thread_of(waits_for_a_moment, NULL), b = thread_of(waits_for_a_moment, NULL);
-        struct timespec moment = {.tv_nsec = 500000};
-        nanosleep(&moment, NULL);
-        pthread_t sender = thread_of(tries_to_send, (void *)n);
-        TEST_UNTIL(weft_priv_held() || atomic_load(&over));
-        pthread_t releaser = thread_of(releases, NULL);
-        CHECK_EQ(test_run(line_up, NULL), 0);
-        pthread_join(a, NULL);
-        pthread_join(b, NULL);
-        pthread_join(sender, NULL);
-        pthread_join(releaser, NULL);
+        begin_amid(tries_to_send, n, receives_for_a_moment, receives_or_ends);
         CHECK_EQ(atomic_load(&got), atomic_load(&sent));
         weft_chan_unref(chan);
+    }
+}
+
+TEST(a_done_begun_before_the_run)
+{
+    /* Goal: the same for a WaitGroup's last done. */
+    chan = NULL;
+    for (uintptr_t n = 1; n <= STOPS; n++) {
+        group = (weft_waitgroup){0};
+        weft_waitgroup_add(&group, 1);
+        begin_amid(finishes, n, waits_for_a_moment, waits);
     }
 }
