@@ -32,7 +32,10 @@ int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
-        int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
+        struct p *p = sched.ps[i];
+        if (unlikely(!p))
+            continue; /* the caller has been an orphan for a moment */
+        int64_t at = atomic_load_acquire(&p->timer.earliest);
         if (at < earliest)
             earliest = at;
     }
@@ -243,6 +246,8 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
+    if (unlikely(p_is_orphan(p)))
+        return NULL;
     qsbr_quiescent();
     return runq_settled(m, take_local(p, round_begin(p)));
 }

@@ -201,6 +201,12 @@ bool sched_is_orphan(void)
     return m && m->g && p_is_orphan(m->p);
 }
 
+struct sched_p *sched_p_left(void)
+{
+    struct m *m = m_self();
+    return (struct sched_p *)(m && !m->holds ? m->p : NULL);
+}
+
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();

@@ -286,7 +286,8 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops)
 
 struct sched_timer_slot *sched_timer_slot_any(void)
 {
-    return ps_made() ? &sched.ps[0]->timer : NULL;
+    struct p *p = ps_made() ? sched.ps[0] : NULL; /* between runs it may have gone with an orphan */
+    return p ? &p->timer : NULL;
 }
 
 void sched_timer_armed(void)
@@ -294,7 +295,7 @@ void sched_timer_armed(void)
     struct p *p = p_self();
     if (likely(p))
         p_look_soon(p);
-    else
+    else if (!sched_p_left())
         watcher_ensure(NULL);
 }
 

@@ -270,6 +270,15 @@ static inline struct sched_p *sched_p_here(void)
     return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
 }
 
+/* The same for timers: an orphan that holds no run has those of its waits with the P that it was left with, where nobody fires
+ * them. */
+struct sched_p *sched_p_left(void);
+static inline struct sched_p *sched_p_for_timers(void)
+{
+    struct sched_p *p = sched_p_here();
+    return likely(p) ? p : sched_p_left();
+}
+
 /* As sched_cache(), by who knows his P, or that he has none. */
 static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_cache which)
 {

@@ -217,7 +217,7 @@ static void catch_up(struct timers *ts, struct slab_cache *to)
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
                     void (*dropped)(void *arg), void *arg, uint64_t token)
 {
-    struct sched_p *p = sched_p_here();
+    struct sched_p *p = sched_p_for_timers();
     struct timers *ts = timers_at(p);
     struct slab_cache *records = sched_cache_at(p, SCHED_CACHE_TIMERS);
     struct timer *t = ts && records ? slab_get(&timer_class, records) : NULL;
@@ -297,7 +297,7 @@ bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation)
 
 bool timer_cancel(const struct timer_ticket *ticket)
 {
-    return timer_cancel_at(sched_p_here(), ticket->timer, ticket->generation);
+    return timer_cancel_at(sched_p_for_timers(), ticket->timer, ticket->generation);
 }
 
 /* ---- looking ---- */

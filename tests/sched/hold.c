@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * hold.c - threads that are stopped in the middle of an operation while a run ends, or the next begins: foreign ones, and
  * goroutines that line up. The test build only, which can stop them. */
-#include "../test.h"
+#include "threads.h"
 
 #include "runtime/hooks.h"
 
@@ -10,6 +10,12 @@ enum { STOPS = 30 }; /* an operation has fewer places */
 static weft_chan *chan;
 static weft_waitgroup group;
 static atomic_bool over, may_release;
+
+static void need_stops(void)
+{
+    if (!weft_priv_hold_at(0))
+        SKIP("only the test build can stop a thread");
+}
 
 static void reset(void)
 {
@@ -106,6 +112,7 @@ TEST(a_done_over_the_end_and_the_beginning)
 {
     /* Goal: a thread's last done, stopped anywhere, wakes none but those who wait for its group. The story: it had taken the
      * list, the run ended, and going on it woke a goroutine of the next run, which waited for something else. */
+    need_stops();
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -152,6 +159,7 @@ TEST(a_sweep_over_the_end_and_the_beginning)
 {
     /* Goal: the same for a thread whose wait has timed out, and who takes the list to clear it; the list has none of the first
      * run's when the group is used again. */
+    need_stops();
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -252,6 +260,7 @@ TEST(a_send_begun_before_the_run)
 {
     /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads
      * wait for a moment, so that it begins to take one, is stopped anywhere, and finds goroutines instead. */
+    need_stops();
     for (uintptr_t n = 1; n <= STOPS; n++) {
         atomic_store(&got, 0);
         atomic_store(&sent, 0);
@@ -266,10 +275,178 @@ TEST(a_send_begun_before_the_run)
 TEST(a_done_begun_before_the_run)
 {
     /* Goal: the same for a WaitGroup's last done. */
+    need_stops();
     chan = NULL;
     for (uintptr_t n = 1; n <= STOPS; n++) {
         group = (weft_waitgroup){0};
         weft_waitgroup_add(&group, 1);
         begin_amid(finishes, n, waits_for_a_moment, waits);
+    }
+}
+
+/* ---- goroutines that line up when their run is over ---- */
+
+static weft_mutex mutex;
+static weft_rwmutex rwmutex;
+static weft_sem sem;
+static weft_cond cond = WEFT_COND_INIT(&mutex);
+static int64_t patience; /* of waits with a deadline */
+
+static void lines_up_to_receive(void)
+{
+    weft_chan_recv(chan, NULL);
+}
+
+static void lines_up_until(void)
+{
+    weft_chan_recv_until(chan, NULL, weft_now() + patience);
+}
+
+static void lines_up_for_a_case(void)
+{
+    WEFT_SELECT(WEFT_RECV(chan, NULL), WEFT_AFTER(patience));
+}
+
+static void lines_up_for_a_group(void)
+{
+    weft_waitgroup_wait(&group);
+}
+
+static void lines_up_for_a_group_until(void)
+{
+    weft_waitgroup_wait_until(&group, weft_now() + patience);
+}
+
+static void lines_up_for_a_mutex(void)
+{
+    weft_mutex_lock(&mutex);
+}
+
+static void lines_up_to_read(void)
+{
+    weft_rwmutex_rlock(&rwmutex);
+}
+
+static void lines_up_to_write(void)
+{
+    weft_rwmutex_lock(&rwmutex);
+}
+
+static void lines_up_for_units(void)
+{
+    weft_sem_acquire(&sem, 1);
+}
+
+static void lines_up_for_a_signal(void)
+{
+    weft_cond_wait(&cond); /* the mutex is somebody else's */
+}
+
+struct lining_up {
+    void (*way)(void);
+    unsigned nth;
+};
+
+static void lines_up(void *arg)
+{
+    const struct lining_up *l = arg;
+    weft_priv_hold_at(l->nth);
+    l->way();
+}
+
+static void return_amid_lining_up(void *arg)
+{
+    CHECK_EQ(weft_go(lines_up, arg), 0);
+    while (!weft_priv_held() && test_stats().parked == 0)
+        weft_yield();
+    atomic_store(&over, true);
+}
+
+static void lock_and_unlock(void *arg)
+{
+    weft_mutex_lock(&mutex);
+    weft_mutex_unlock(&mutex);
+    (void)arg;
+}
+
+static void read_a_moment(void *arg)
+{
+    weft_rwmutex_rlock(&rwmutex);
+    weft_rwmutex_runlock(&rwmutex);
+    (void)arg;
+}
+
+static void write_a_moment(void *arg)
+{
+    weft_rwmutex_lock(&rwmutex);
+    weft_rwmutex_unlock(&rwmutex);
+    (void)arg;
+}
+
+static void take_a_unit(void *arg)
+{
+    weft_sem_acquire(&sem, 1);
+    weft_sem_release(&sem, 1);
+    (void)arg;
+}
+
+/* All of it is held by the thread that runs the test, and nobody waits. */
+static void nobody_is_before_us(void *arg)
+{
+    static const weft_fn waits_so[] = {lock_and_unlock, lock_and_unlock, read_a_moment, write_a_moment,
+                                       take_a_unit,     take_a_unit,     waits,         waits_long};
+    int v = 7;
+    atomic_store(&got, 0);
+    CHECK_EQ(weft_chan_try_send(chan, &v), -EAGAIN);
+    for (size_t i = 0; i < TEST_COUNT_OF(waits_so); i++)
+        CHECK_EQ(weft_go(waits_so[i], NULL), 0);
+    CHECK_EQ(weft_go(receives_one, chan), 0);
+    test_until_parked(TEST_COUNT_OF(waits_so) + 1);
+    weft_chan_send(chan, &v);
+    weft_waitgroup_done(&group);
+    weft_mutex_unlock(&mutex);
+    weft_rwmutex_unlock(&rwmutex);
+    weft_sem_release(&sem, 1);
+    test_until_goroutines(1);
+    (void)arg;
+}
+
+TEST(who_lines_up_too_late_leaves_the_line)
+{
+    /* Goal: a goroutine that is stopped as it lines up until its run is over without it, and goes on, is in nobody's way.
+     * The story: nobody took it out, and what came next was spent on it. Method: stopped anywhere, for each kind of wait. */
+    static void (*const ways[])(void) = {
+        lines_up_to_receive,        lines_up_until,       lines_up_for_a_case, lines_up_for_a_group,
+        lines_up_for_a_group_until, lines_up_for_a_mutex, lines_up_to_read,    lines_up_to_write,
+        lines_up_for_units,         lines_up_for_a_signal};
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    need_stops();
+    int threads = threads_at_rest();
+    patience = WEFT_HOUR;
+    for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
+        for (unsigned n = 1; n <= 20; n++) {
+            struct lining_up lining_up = {ways[i], n};
+            reset();
+            chan = weft_chan_new(sizeof(int), 0);
+            group = (weft_waitgroup){0};
+            mutex = (weft_mutex){0};
+            rwmutex = (weft_rwmutex){0};
+            sem = (weft_sem)WEFT_SEM_INIT(1);
+            weft_cond_init(&cond, &mutex);
+            weft_waitgroup_add(&group, 1);
+            weft_mutex_lock(&mutex);
+            weft_rwmutex_lock(&rwmutex);
+            weft_sem_acquire(&sem, 1);
+            pthread_t releaser = thread_of(releases, NULL);
+            int rc = test_run_config(return_amid_lining_up, &lining_up, &config);
+            CHECK(rc == 0 || rc == -ETIMEDOUT);
+            atomic_store(&may_release, true);
+            pthread_join(releaser, NULL);
+            until_threads(threads);
+            if (ways[i] == lines_up_for_a_signal)
+                weft_mutex_try_lock(&mutex);
+            CHECK_EQ(test_run(nobody_is_before_us, NULL), 0);
+            weft_chan_unref(chan);
+        }
     }
 }
