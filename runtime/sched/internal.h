@@ -494,7 +494,7 @@ int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those 
 void take_down(void);
 bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
 void orphan_unlink(struct g *g);
-void tell_leaks(void);          /* of the run that has ended */
+void tell_leaks(void); /* of the run that has ended */
 
 /* child.c */
 int child_prepare(void); /* 0 or -ENOMEM */

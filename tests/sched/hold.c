@@ -5,17 +5,13 @@
 
 #include "runtime/hooks.h"
 
+#define CANNOT_STOP "only the test build can stop a thread"
+
 enum { STOPS = 30 }; /* an operation has fewer places */
 
 static weft_chan *chan;
 static weft_waitgroup group;
 static atomic_bool over, may_release;
-
-static void need_stops(void)
-{
-    if (!weft_priv_hold_at(0))
-        SKIP("only the test build can stop a thread");
-}
 
 static void reset(void)
 {
@@ -112,7 +108,8 @@ TEST(a_done_over_the_end_and_the_beginning)
 {
     /* Goal: a thread's last done, stopped anywhere, wakes none but those who wait for its group. The story: it had taken the
      * list, the run ended, and going on it woke a goroutine of the next run, which waited for something else. */
-    need_stops();
+    if (!weft_priv_hold_at(0))
+        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -159,7 +156,8 @@ TEST(a_sweep_over_the_end_and_the_beginning)
 {
     /* Goal: the same for a thread whose wait has timed out, and who takes the list to clear it; the list has none of the first
      * run's when the group is used again. */
-    need_stops();
+    if (!weft_priv_hold_at(0))
+        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -243,7 +241,9 @@ static void begin_amid(void *(*op)(void *), uintptr_t n, void *(*as)(void *), we
     atomic_store(&threads_gone, 0);
     pthread_t a = thread_of(as, &short_ns);
     TEST_UNTIL(atomic_load(&threads_wait) == 1);
-    nanosleep(&moment, NULL); /* as a rule it is in the channel's word by now, and the other one will be in its list */
+    nanosleep(
+        &moment,
+        NULL); /* as a rule it is in the channel's word by now, and the other one will be in its list */
     pthread_t b = thread_of(as, &long_ns);
     TEST_UNTIL(atomic_load(&threads_gone) >= 1);
     pthread_t thread = thread_of(op, (void *)n);
@@ -260,7 +260,8 @@ TEST(a_send_begun_before_the_run)
 {
     /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads
      * wait for a moment, so that it begins to take one, is stopped anywhere, and finds goroutines instead. */
-    need_stops();
+    if (!weft_priv_hold_at(0))
+        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         atomic_store(&got, 0);
         atomic_store(&sent, 0);
@@ -275,7 +276,8 @@ TEST(a_send_begun_before_the_run)
 TEST(a_done_begun_before_the_run)
 {
     /* Goal: the same for a WaitGroup's last done. */
-    need_stops();
+    if (!weft_priv_hold_at(0))
+        SKIP(CANNOT_STOP);
     chan = NULL;
     for (uintptr_t n = 1; n <= STOPS; n++) {
         group = (weft_waitgroup){0};
@@ -393,8 +395,9 @@ static void take_a_unit(void *arg)
 /* All of it is held by the thread that runs the test, and nobody waits. */
 static void nobody_is_before_us(void *arg)
 {
-    static const weft_fn waits_so[] = {lock_and_unlock, lock_and_unlock, read_a_moment, write_a_moment,
-                                       take_a_unit,     take_a_unit,     waits,         waits_long};
+    static const weft_fn waits_so[] = {lock_and_unlock, lock_and_unlock, read_a_moment,
+                                       write_a_moment,  take_a_unit,     take_a_unit,
+                                       waits,           waits_long};
     int v = 7;
     atomic_store(&got, 0);
     CHECK_EQ(weft_chan_try_send(chan, &v), -EAGAIN);
@@ -420,7 +423,8 @@ TEST(who_lines_up_too_late_leaves_the_line)
         lines_up_for_a_group_until, lines_up_for_a_mutex, lines_up_to_read,    lines_up_to_write,
         lines_up_for_units,         lines_up_for_a_signal};
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
-    need_stops();
+    if (!weft_priv_hold_at(0))
+        SKIP(CANNOT_STOP);
     int threads = threads_at_rest();
     patience = WEFT_HOUR;
     for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
