@@ -239,10 +239,4 @@ uint64_t weft_self(void)
     return m && m->g ? m->g->id : 0;
 }
 
-struct sched_flow *sched_flow(void)
-{
-    struct m *m = m_self();
-    return likely(m && m->g) ? &m->g->flow : foreign_flow();
-}
-
 SANITIZE_OWNER_DATA_END

@@ -243,6 +243,7 @@ SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
 SCHED_SAME(g, sched_g, waiter);
+SCHED_SAME(g, sched_g, flow);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -590,7 +591,6 @@ void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
-struct sched_flow *foreign_flow(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */

@@ -221,6 +221,15 @@ struct sched_timer_slot {
     _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
 };
 
+/* What the fail room keeps for each goroutine and foreign thread. */
+struct weft_deferred;
+struct sched_panic;
+struct sched_flow {
+    struct weft_deferred *deferred; /* newest first */
+    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
+    uint32_t exits;                 /* calls of weft_goexit */
+};
+
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
     struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
@@ -231,6 +240,9 @@ struct sched_g {
     char switched[64];
     struct g *next;
     struct waiter waiter;
+    _Atomic(struct waiter *) waiting;
+    struct m *locked_to;
+    struct sched_flow flow;
 };
 struct sched_p {
     _Atomic(struct g *) next;
@@ -334,6 +346,14 @@ static inline void sched_checkpoint(void)
         sched_give_way();
 }
 
+/* The caller's. Fatal on a foreign thread without memory. */
+struct sched_flow *foreign_flow(void);
+static inline struct sched_flow *sched_flow(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    return likely(m && m->g) ? &m->g->flow : foreign_flow();
+}
+
 /* This goroutine's M, if nothing is asked of it and its run is on: what the short ways of operations begin with. NULL
  * on a foreign thread and in a blocking section too. Not across a park. */
 static inline struct sched_m *sched_m_unasked(void)
@@ -344,15 +364,6 @@ static inline struct sched_m *sched_m_unasked(void)
         return NULL;
     return m;
 }
-
-/* What the fail room keeps for each goroutine and foreign thread. */
-struct weft_deferred;
-struct sched_flow {
-    struct weft_deferred *deferred; /* newest first */
-    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
-    uint32_t exits;                 /* calls of weft_goexit */
-};
-struct sched_flow *sched_flow(void);
 
 /* A panic, in the frame that raises it. */
 struct sched_panic {
