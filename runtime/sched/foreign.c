@@ -18,6 +18,7 @@ struct foreign {
     struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
     struct slab_cache gs, caches[SCHED_CACHES];
+    uint64_t id_next, id_end, id_run; /* goroutine ids that are its own, in that run */
     struct sched_flow flow;
     struct locals *locals;
 };
@@ -68,10 +69,18 @@ void sched_outside(int delta)
         sysmon_poke(); /* those who wait may have lost their hope */
 }
 
-struct g *foreign_g(void)
+struct g *foreign_g(uint64_t *id)
 {
     struct foreign *f = foreign_self();
-    return f ? slab_get(&sched.g_class, &f->gs) : NULL;
+    if (unlikely(!f))
+        return NULL;
+    if (unlikely(f->id_next == f->id_end || f->id_run != sched_run_number())) {
+        f->id_run = sched_run_number();
+        f->id_next = ids_take();
+        f->id_end = f->id_next + ID_BLOCK;
+    }
+    *id = f->id_next++;
+    return slab_get(&sched.g_class, &f->gs);
 }
 
 void foreign_g_free(struct g *g)

@@ -376,6 +376,12 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
         atomic_or_acq_rel(&m->asked, what);
 }
 
+/* The first of ID_BLOCK ids that are the caller's. */
+static inline uint64_t ids_take(void)
+{
+    return atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 /* The same for one that must not be seen before what led to it. */
@@ -586,7 +592,7 @@ void stall_end(void);
 void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
-struct g *foreign_g(void);
+struct g *foreign_g(uint64_t *id); /* a free one, and its id. NULL without memory */
 void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
