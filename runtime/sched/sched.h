@@ -315,7 +315,8 @@ enum run_hold sched_hold_run_without_p(void);
 void sched_release_run_without_p(enum run_hold hold);
 
 /* While this is held the run isn't taken down, and its goroutines may be woken; or none begins. A thread that has a
- * processor of the run holds it anyway. Not for long: weft_run waits at the beginning and at the end of a run. */
+ * processor of the run holds it anyway. Whatever was answered is to be released, and soon: weft_run waits for it at the
+ * beginning and at the end of a run. */
 static inline enum run_hold sched_hold_run_at(struct sched_p *p)
 {
     return likely(p) ? RUN_OURS : sched_hold_run_without_p();
