@@ -3,7 +3,6 @@
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/select.c | s/: select_wait(s, out)/: (give_up(), false)/
- * bug: a waiter is taken without winning it | runtime/chan/meet.h | s/atomic_cas_acq_rel/bug_cas_in_two_steps/
- * bug: the position moves with him, as in an unbuffered channel | runtime/chan/op.c | s/meeting_here(ch, state, state & POSITION_MASK, w/meeting_here(ch, state, chan_met(state), w/ */
+ * bug: a waiter is taken without winning it | runtime/chan/meet.h | s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #define SEND_BUFFERED weft_chan_send
 #include "same_state.h"
