@@ -151,7 +151,7 @@ static enum chan_result try_case(weft_case *c)
         struct waiter *w = meeting_partner(state, &read);
         if (likely(w) && !(read & CLAIM_FLAGS)
                 ? meeting_here(ch, state, chan_met(state), w, partners, c->elem, ch->elem_size, m)
-                : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
+                : w && meet_select(ch, state, w, read, c->elem, m) == MEETING_DONE)
             return CHAN_DONE;
     }
     if (ch->form == FORM_WORD && c->op == WEFT_OP_RECV && recv_word(ch, c->elem))

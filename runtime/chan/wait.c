@@ -74,11 +74,11 @@ static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64
 {
     struct own_select *own = w->elem;
     weft_op op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
-    uint32_t i = 0;
-    while (own->cases[i].chan != ch || own->cases[i].op != op)
-        i++;
-    own->won = i;
-    return &own->cases[i];
+    weft_case *c = own->cases;
+    while (c->chan != ch || c->op != op)
+        c++;
+    own->won = (uint32_t)(c - own->cases);
+    return c;
 }
 
 static bool own_select_claim(struct waiter *w, uint64_t read)
@@ -106,10 +106,9 @@ bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, u
 
 /* ---- meeting ---- */
 
-enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
-                         struct sched_m *m)
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                         void *elem, struct sched_m *m)
 {
-    struct waiter *w = waiter_named(chan_aux(state));
     uint64_t kind = state & CHAN_EITHER;
     if (!(read & CLAIM_OPEN))
         return MEETING_STALE;
