@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <weft/base.h>
+#include <weft/here.h>
 
 #include "alloc/slab.h"
 #include "arch/assert.h"
@@ -224,7 +224,8 @@ struct sched_timer_slot {
 struct sched_m {
     struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct sched_p *p; /* NULL: idle or blocking */
-    _Atomic(uint32_t) asked;
+    _Atomic(uint32_t) asked; /* from here on a struct weft_here */
+    uint32_t place;
 };
 struct sched_g {
     char switched[64];
@@ -256,10 +257,7 @@ extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
 #define SCHED_NUMBERS 1024u
 static inline uint32_t sched_p_number(void)
 {
-    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return SCHED_NUMBERS;
-    return m->p->number;
+    return weft_here_()->place_;
 }
 
 /* The P of the run that is on which the caller holds, or NULL. Not across a park. */
@@ -302,13 +300,10 @@ static inline void sched_release_run(enum run_hold hold)
         sched_release_run_without_p();
 }
 
-/* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
-extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
-
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
 static inline bool sched_is_asked(void)
 {
-    return unlikely(atomic_load_relaxed(ARCH_TLS_LOAD(tls_asked)));
+    return unlikely(weft_is_asked_(weft_here_()));
 }
 
 /* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
