@@ -3,7 +3,7 @@
  * what is there. Each object is taken once, with what was written before its put, and none gets lost. The fences are the
  * full ones, of a kernel without membarrier: the checker doesn't know that call.
  *
- * options: -disable-ipr
+ * options: -disable-ipr -disable-sr
  * edit: include/weft/pool.h | /__atomic_signal_fence/d
  * bug: a put releases nothing | include/weft/pool.h | s/__atomic_store_n(&s->hot_, object, __ATOMIC_RELEASE)/__atomic_store_n(\&s->hot_, object, __ATOMIC_RELAXED)/
  * bug: the holder doesn't look at the gate | include/weft/pool.h | s/if (!WEFT_LIKELY_(__atomic_load_n(&s->gate_, __ATOMIC_RELAXED) == 0))/if (false)/
