@@ -14,9 +14,17 @@ WEFT_BEGIN_DECLS
 /* The number of no processor: of a foreign thread, and in a blocking section. */
 #define WEFT_NO_PLACE_ 1024u
 
+/* Where the holder of a processor counts readers of rwmutexes: sync.h, runtime/sync/bias.h. */
+struct weft_row_ {
+    const uint64_t *tickets_; /* who has which column */
+    uint32_t counts_[14];     /* the holder's: twice a number | he is at it */
+    uint32_t bases_[14];      /* what counts_ is where there are none; theirs who take a column */
+} __attribute__((aligned(64)));
+
 struct weft_here {
     uint32_t asked_; /* by others, that its goroutine give way; atomic */
     uint32_t place_; /* the number of the processor that is its goroutine's until that waits */
+    struct weft_row_ *row_; /* that one's, or NULL */
 };
 
 /* The calling thread's; never NULL. */

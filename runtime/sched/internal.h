@@ -161,6 +161,7 @@ struct p {
     struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
+    struct weft_row_ *row;      /* of its number; NULL: none is used */
     uint64_t rng;
     unsigned *victims;    /* other Ps, nearest first */
     unsigned tier_end[4]; /* where each tier of victims ends */
@@ -191,6 +192,7 @@ struct m {
     struct p *p;             /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
     uint32_t place;          /* p's number, SCHED_NUMBERS without one */
+    struct weft_row_ *row;   /* p's, or NULL */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
@@ -242,9 +244,12 @@ SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
 SCHED_SAME(m, sched_m, place);
-_Static_assert(offsetof(struct m, place) - offsetof(struct m, asked) ==
-                   offsetof(struct weft_here, place_),
-               "a struct weft_here begins at asked");
+#define HERE_SAME(member)                                                                          \
+    _Static_assert(offsetof(struct m, member) - offsetof(struct m, asked) ==                       \
+                       offsetof(struct weft_here, member##_),                                      \
+                   "a struct weft_here begins at asked")
+HERE_SAME(place);
+HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
@@ -338,6 +343,7 @@ static inline void m_set_p(struct m *m, struct p *p)
 {
     m->p = p;
     m->place = p ? p->number : SCHED_NUMBERS;
+    m->row = p ? p->row : NULL;
 }
 
 /* The P that this thread holds, or NULL. */

@@ -226,6 +226,7 @@ struct sched_m {
     struct sched_p *p; /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* from here on a struct weft_here */
     uint32_t place;
+    struct weft_row_ *row;
 };
 struct sched_g {
     char switched[64];
@@ -259,6 +260,11 @@ static inline uint32_t sched_p_number(void)
 {
     return weft_here_()->place_;
 }
+
+/* The sync room's, a row for each number, and how many numbers are given. They are here as the row of a P is known to its M. */
+extern struct weft_row_ sched_rows[SCHED_NUMBERS] __attribute__((visibility("hidden")));
+extern _Atomic(uint64_t) sched_tickets[16] __attribute__((visibility("hidden")));
+extern _Atomic(uint32_t) sched_numbers __attribute__((visibility("hidden")));
 
 /* The P of the run that is on which the caller holds, or NULL. Not across a park. */
 static inline struct sched_p *sched_p_here(void)

@@ -10,9 +10,16 @@
 
 #define WEFT_NO_PLACE_ 4u
 
+struct weft_row_ {
+    const uint64_t *tickets_; /* who has which column */
+    uint32_t counts_[2];     /* the holder's: twice a number | he is at it */
+    uint32_t bases_[2];      /* what counts_ is where there are none; theirs who take a column */
+};
+
 struct weft_here {
     uint32_t asked_;
     uint32_t place_;
+    struct weft_row_ *row_;
 };
 
 /* NULL: this thread is never asked to give way, and has no processor. */
