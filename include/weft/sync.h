@@ -72,7 +72,7 @@ typedef struct weft_rwmutex {
     uint64_t state_; /* weft's: how many read, if nothing else is going on */
     uint64_t queue_;
     weft_mutex writers_; /* of the writers the one who holds it or is next */
-    uint64_t bias_; /* 0: no two have read at once yet */
+    uint64_t bias_;      /* 0: no two have read at once yet */
 } weft_rwmutex;
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
@@ -83,21 +83,24 @@ WEFT_API void weft_rwmutex_rlock_checked(weft_rwmutex *rw);
 WEFT_API bool weft_rwmutex_try_rlock_checked(weft_rwmutex *rw);
 WEFT_API void weft_rwmutex_runlock_checked(weft_rwmutex *rw);
 
-#define WEFT_RWMUTEX_BIASED_ (UINT64_C(1) << 61) /* in state_: readers are counted by their processors, too */
-#define WEFT_RWMUTEX_COLUMN_ 15u                /* of bias_: which column they are counted in */
+#define WEFT_RWMUTEX_BIASED_                                                                       \
+    (UINT64_C(1) << 61)          /* in state_: readers are counted by their processors, too */
+#define WEFT_RWMUTEX_COLUMN_ 15u /* of bias_: which column they are counted in */
 
 /* Count the caller in, or out, in his processor's row, which is his until he waits. False: he isn't. The fence between the count
  * that says that he is at it and the look at the ticket is run by those who take the column, for all processors. */
 WEFT_INLINE_ bool weft_rwmutex_count_(weft_rwmutex *rw, bool out)
 {
     struct weft_row_ *row = weft_here_()->row_;
-    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_ACQUIRE); /* bias_ is a ticket then, maybe another */
+    uint64_t state =
+        __atomic_load_n(&rw->state_, __ATOMIC_ACQUIRE); /* bias_ is a ticket then, maybe another */
     if (!WEFT_LIKELY_(row && (state & WEFT_RWMUTEX_BIASED_)))
         return false;
-    uint64_t ticket = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED), i = ticket & WEFT_RWMUTEX_COLUMN_;
+    uint64_t ticket = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED),
+             i = ticket & WEFT_RWMUTEX_COLUMN_;
     uint32_t n = __atomic_load_n(&row->counts_[i], __ATOMIC_RELAXED);
     __atomic_store_n(&row->counts_[i], n + 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* [BIAS-1] */
     bool counted = WEFT_LIKELY_(__atomic_load_n(&row->tickets_[i], __ATOMIC_ACQUIRE) == ticket);
     if (out)
         counted = WEFT_LIKELY_(counted && __atomic_load_n(&row->bases_[i], __ATOMIC_RELAXED) != n);

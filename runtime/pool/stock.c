@@ -29,7 +29,7 @@ static void *steal_hot(struct stock *s)
     if (gate != open)
         return NULL;
     atomic_store_relaxed(stock_gate(s), closed);
-    os_fence_heavy();                                   /* [GATE-2] */
+    os_fence_heavy();                                 /* [GATE-2] */
     void *object = atomic_load_acquire(stock_hot(s)); /* pairs with weft_pool_put() */
     if (atomic_cas_acq_rel(stock_gate(s), &closed, open | (object ? GATE_TAKEN : GATE_OPEN)))
         return object;

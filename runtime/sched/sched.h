@@ -222,8 +222,8 @@ struct sched_timer_slot {
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
-    struct sched_p *p; /* NULL: idle or blocking */
+    struct sched_g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_p *p;       /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* from here on a struct weft_here */
     uint32_t place;
     struct weft_row_ *row;

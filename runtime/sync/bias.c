@@ -31,10 +31,11 @@ static _Atomic(uint32_t) *row_base(uint32_t row, uint32_t column)
 /* The column's ticket has changed: from here on no row's holder goes by what it was. How many rows there are. */
 static uint32_t rows_settle(uint32_t column)
 {
-    os_fence_heavy(); /* [BIAS-2] */
+    os_fence_heavy();                                 /* [BIAS-2] */
     uint32_t n = atomic_load_acquire(&sched_numbers); /* pairs with p_give_number() */
     for (uint32_t i = 0; i < n; i++)
-        for (unsigned looks = 0; atomic_load_acquire(row_count(i, column)) & 1;) /* pairs with weft_rwmutex_count_() */
+        for (unsigned looks = 0;
+             atomic_load_acquire(row_count(i, column)) & 1;) /* pairs with weft_rwmutex_count_() */
             queue_give_way(&looks);
     return n;
 }
@@ -128,7 +129,8 @@ uint64_t bias_give_back(uint64_t ticket)
     do {
         if (now != ticket && now != with_state(ticket, TICKET_SUSPENDED))
             return 0; /* lost; then none were counted */
-    } while (!atomic_cas_acq_rel(&sched_tickets[column], &now, with_state(ticket, TICKET_DRAINING)));
+    } while (
+        !atomic_cas_acq_rel(&sched_tickets[column], &now, with_state(ticket, TICKET_DRAINING)));
     uint64_t sum = drain(column);
     atomic_store_release(&sched_tickets[column], with_state(ticket, TICKET_FREE));
     return sum;

@@ -14,6 +14,9 @@
  * The last reader in front of a waiting writer leaves busy, and a writer lets the next one have the mutex before he
  * opens the gate: the step that lets others pass is the last touch.
  *
+ * As long as no two have read at once, bias_ is 0, and readers go from 0 to 1 and back without a look at the state before
+ * (weft/sync.h).
+ *
  * Readers whose CAS fails because of other readers have the object BIASED: then they are counted in a column of bias.h's
  * table, whose ticket `bias_` keeps, and those without a processor in the state as ever.
  *
@@ -25,8 +28,8 @@
  * a BIASED one before he passes or waits. Only who finds no count in his row, and none in the state, must turn it to leave; so it is
  * known, as ever, when there is nobody to leave.
  *
- * When it isn't BIASED, bias_ says from when on it may be: until as long again after it was turned as the turning took, nine
- * times (the rule of BRAVO). Where one processor runs everything it never is.
+ * When it isn't BIASED and not 0, bias_ says from when on it may be: until as long again after it was turned as the turning took, nine
+ * times (the rule of BRAVO). Where one processor runs everything, or the kernel has no membarrier(2), it never is.
  *
  * Cost: rlock, runlock 1 RMW, BIASED 0; lock, unlock 2 each; 2 more for a reader who waits, 2 for a writer who does, 2 for who
  * lets them pass; turning 5 and a heavy fence. Rejected: counting readers down apart from the state, as Go has it (an unlink at
@@ -48,7 +51,7 @@
 #define RW_IS_TURNING (UINT64_C(1) << 60)
 #define RW_TURNING (RW_IS_TURNING | RW_BELOW_ZERO)
 #define RW_BELOW_ZERO (UINT64_C(1) << 31)
-#define RW_CROWD (UINT64_C(1) << 30) /* so many readers stay as they are counted */
+#define RW_CROWD (UINT64_C(1) << 30)       /* so many readers stay as they are counted */
 #define RW_READERS_MAX (RW_BELOW_ZERO - 1) /* up to here nothing else is going on */
 
 #define BIAS_PAUSE 9

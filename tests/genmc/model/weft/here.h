@@ -12,8 +12,8 @@
 
 struct weft_row_ {
     const uint64_t *tickets_; /* who has which column */
-    uint32_t counts_[2];     /* the holder's: twice a number | he is at it */
-    uint32_t bases_[2];      /* what counts_ is where there are none; theirs who take a column */
+    uint32_t counts_[2];      /* the holder's: twice a number | he is at it */
+    uint32_t bases_[2];       /* what counts_ is where there are none; theirs who take a column */
 };
 
 struct weft_here {
