@@ -9,8 +9,7 @@
  * edit: include/weft/sync.h | s/__atomic_signal_fence/__atomic_thread_fence/
  * bug: a reader counts without a fence | include/weft/sync.h | /__atomic_thread_fence/d
  * bug: a writer counts without a fence | runtime/sync/bias.c | /^    os_fence_heavy/d
- * bug: a writer forgets whom the rows have counted | runtime/sync/rwmutex.c | s/sum . RW_READER - RW_TURNING);/0 - RW_TURNING);/
- * bug: what was read may be read after it was counted out | include/weft/sync.h | /counted ? (out ? n - 2/s/RELEASE/RELAXED/ */
+ * bug: a writer forgets whom the rows have counted | runtime/sync/rwmutex.c | s/sum . RW_READER - RW_TURNING);/0 - RW_TURNING);/ */
 #include "syncing.h"
 
 #include "runtime/sync/bias.c"
