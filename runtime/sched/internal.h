@@ -165,6 +165,7 @@ struct p {
     struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
+    struct weft_row_ *row;      /* of its number; NULL: none is used */
     uint64_t rng;
     unsigned *victims;    /* other Ps, nearest first */
     unsigned tier_end[4]; /* where each tier of victims ends */
@@ -194,6 +195,8 @@ struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct p *p;             /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
+    uint32_t place;          /* p's number, SCHED_NUMBERS without one */
+    struct weft_row_ *row;   /* p's, or NULL */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
@@ -245,6 +248,13 @@ struct m {
 SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
+SCHED_SAME(m, sched_m, place);
+#define HERE_SAME(member)                                                                          \
+    _Static_assert(offsetof(struct m, member) - offsetof(struct m, asked) ==                       \
+                       offsetof(struct weft_here, member##_),                                      \
+                   "a struct weft_here begins at asked")
+HERE_SAME(place);
+HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(g, sched_g, flow);
 SCHED_SAME(p, sched_p, mode);
@@ -320,12 +330,26 @@ static inline unsigned ps_made(void)
     return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
 }
 
-extern const _Atomic(uint32_t) sched_nothing_asked; /* for threads without an M */
+extern const struct weft_here sched_nowhere; /* for threads without an M */
 
 /* This thread's M; NULL on a foreign thread. */
 static inline struct m *m_self(void)
 {
     return ARCH_TLS_LOAD(tls_m);
+}
+
+/* What inline functions of public headers see of it. */
+static inline const struct weft_here *m_here(struct m *m)
+{
+    return (const struct weft_here *)&m->asked;
+}
+
+/* m, the calling thread's or one that hasn't begun, holds p from now on, or NULL: none. */
+static inline void m_set_p(struct m *m, struct p *p)
+{
+    m->p = p;
+    m->place = p ? p->number : SCHED_NUMBERS;
+    m->row = p ? p->row : NULL;
 }
 
 /* The P that this thread holds, or NULL. */

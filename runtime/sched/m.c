@@ -34,6 +34,7 @@ static int m_init(struct m *m)
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;
     m->bound = -2;
+    m->place = SCHED_NUMBERS;
     return m_reserve_sightings(m);
 }
 
@@ -140,7 +141,7 @@ void m_loop(struct m *m)
         os_thread_bounds(&low, &size);
     unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
-    tls_asked = &m->asked;
+    weft_here_now = m_here(m);
     os_signal_stack_enter(&m->signal_stack);
     os_probe_admit();
     m->errno_location = os_errno_location();
@@ -160,7 +161,7 @@ void m_loop(struct m *m)
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
     sanitize_stack_deregister(stack);
-    tls_asked = &sched_nothing_asked;
+    weft_here_now = &sched_nowhere;
     tls_m = NULL;
 }
 
@@ -191,7 +192,7 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     struct m *m = m_new(&rc);
     if (!m)
         return rc;
-    m->p = p;
+    m_set_p(m, p);
     m->spinning = spinning;
     m->hunting = waker;
     m->waker = waker;

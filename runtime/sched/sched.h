@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <weft/base.h>
+#include <weft/here.h>
 
 #include "alloc/slab.h"
 #include "alloc/spares.h"
@@ -237,9 +237,11 @@ struct sched_flow {
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
-    struct sched_p *p; /* NULL: idle or blocking */
-    _Atomic(uint32_t) asked;
+    struct sched_g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_p *p;       /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked; /* from here on a struct weft_here */
+    uint32_t place;
+    struct weft_row_ *row;
 };
 struct sched_g {
     char switched[64];
@@ -276,11 +278,13 @@ extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
 #define SCHED_NUMBERS 1024u
 static inline uint32_t sched_p_number(void)
 {
-    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return SCHED_NUMBERS;
-    return m->p->number;
+    return weft_here_()->place_;
 }
+
+/* The sync room's, a row for each number, and how many numbers are given. They are here as the row of a P is known to its M. */
+extern struct weft_row_ sched_rows[SCHED_NUMBERS] __attribute__((visibility("hidden")));
+extern _Atomic(uint64_t) sched_tickets[16] __attribute__((visibility("hidden")));
+extern _Atomic(uint32_t) sched_numbers __attribute__((visibility("hidden")));
 
 /* The P of the run that is on which the caller holds, or NULL. Not across a park. */
 static inline struct sched_p *sched_p_here(void)
@@ -333,13 +337,10 @@ static inline void sched_release_run(enum run_hold hold)
         sched_release_run_without_p(hold);
 }
 
-/* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
-extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
-
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
 static inline bool sched_is_asked(void)
 {
-    return unlikely(atomic_load_relaxed(ARCH_TLS_LOAD(tls_asked)));
+    return unlikely(weft_is_asked_(weft_here_()));
 }
 
 /* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
