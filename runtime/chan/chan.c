@@ -95,6 +95,11 @@ weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
     return ch;
 }
 
+size_t chan_bytes(const struct weft_chan *ch)
+{
+    return lay_out(ch->form, ch->elem_size, ch->capacity_asked).bytes;
+}
+
 weft_chan *weft_chan_ref(weft_chan *ch)
 {
     if (ch)
