@@ -58,6 +58,20 @@ static void init_cells(struct weft_chan *ch)
                                                              << POSITION_SHIFT);
 }
 
+/* An allocator's array of free blocks may keep the address of the one that it gave last, as if somebody knew it: that is
+ * overwritten by one that is given back next. */
+static struct weft_chan *allocate(size_t bytes)
+{
+    struct weft_chan *first = alloc_zeroed(CACHE_LINE, bytes);
+    if (likely(!sched_looks_for_partial()))
+        return first;
+    struct weft_chan *second = first ? alloc_zeroed(CACHE_LINE, bytes) : NULL;
+    if (!second)
+        return first;
+    alloc_free(first);
+    return second;
+}
+
 weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
 {
     size_t bytes;
@@ -71,7 +85,7 @@ weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
         return NULL;
     }
     struct layout l = lay_out(form, elem_size, capacity);
-    struct weft_chan *ch = alloc_zeroed(CACHE_LINE, l.bytes);
+    struct weft_chan *ch = allocate(l.bytes);
     if (!ch) {
         errno = ENOMEM;
         return NULL;

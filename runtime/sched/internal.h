@@ -225,6 +225,7 @@ struct m {
     _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
     struct sched_panic *raised;  /* in that, to be raised in its goroutine */
     int bound;                   /* which binding set it is bound to: see topology.c */
+    char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */

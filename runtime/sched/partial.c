@@ -24,7 +24,7 @@
  * inside weft for ever stand against it as well: their registers aren't in memory.
  *
  * One that has been woken, but not run, is still G_PARKED: it is in a queue. What is in waiters' records isn't the program's
- * memory; nor are the descriptors of goroutines, but for the arguments.
+ * memory; nor are the stacks of Ms, whose frames are all ours then, and the descriptors of goroutines, but for the arguments.
  *
  * At most a hundredth of the time is spent so. Nothing is looked for again before something has run. Rejected: to go by the
  * reference counts alone, for a call may be covered by another's reference (docs/decisions.md). */
@@ -79,6 +79,11 @@ int partial_set_up(void)
         return 0;
     os_write_stderr("weft: WEFT_DEADLOCK: not one of global, partial\n");
     return -EINVAL;
+}
+
+bool sched_looks_for_partial(void)
+{
+    return partial.on;
 }
 
 uint64_t weft_priv_partial_looks(void)
@@ -226,9 +231,13 @@ static void skip_runtime(struct reach *r)
     slab_each_block(&sched.g_class, skip, r);
     waiter_each_block(skip, r);
     stack_each_block(&sched.stack_class, skip, r);
-    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++)
-        if (atomic_load_acquire(&sched.ms[i]))
-            reach_skip(r, sched.ms[i], sizeof(struct m)); /* in which contexts are that are over */
+    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        if (m)
+            reach_skip(r, m, sizeof *m); /* in which contexts are that are over */
+        if (m && atomic_load_acquire(&m->state) == M_RUNNING && m->stack_low)
+            reach_skip(r, m->stack_low, (size_t)(m->stack_used - m->stack_low));
+    }
     if (sched.main_stack)
         reach_skip(r, sched.main_stack->low, sched.main_stack->bytes); /* main may have left it */
 }
@@ -281,6 +290,7 @@ static void add_once(struct look *l, const void *once)
     if (add_object(l, once))
         return;
     uint32_t node = reach_node(l->r);
+    reach_skip(l->r, once, sizeof(uint64_t)); /* it leads to those who wait */
     reach_key(l->r, node, once, sizeof(uint64_t));
     reach_edge(l->r, node, node_of_life(l->index));
 }

@@ -112,6 +112,9 @@ bool chan_waits_for(struct waiter *w, enum wait_reason reason,
                     void (*add)(const void *chan, size_t bytes, void *arg), void *arg);
 const void *once_waits_for(const struct waiter *w);
 
+/* Whether goroutines are looked for that wait for what can't be reached (partial.c). */
+bool sched_looks_for_partial(void);
+
 /* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
  * the run. */
 bool sched_outlives_run(const void *object);
