@@ -45,8 +45,8 @@ static inline void slab_put(struct slab_class *class, struct slab_cache *cache, 
 void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg);
 
 /* All of its memory, in blocks. */
-void slab_each_block(struct slab_class *class, void (*fn)(const void *block, size_t bytes, void *arg),
-                     void *arg);
+void slab_each_block(struct slab_class *class,
+                     void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
 
 SANITIZE_OWNER_DATA_END
 

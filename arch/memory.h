@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct os_memory { /* too large for a stack of the runtime's */
+struct os_memory {          /* too large for a stack of the runtime's */
     int maps, pagemap, mem; /* files of /proc/self */
     size_t at, end;         /* what is left of text */
     char text[4096], line[512];

@@ -9,6 +9,8 @@
 #include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
 
+#define SMALLEST_PAGE 4096
+
 SANITIZE_OWNER_DATA_BEGIN
 
 static enum chan_form form_for(size_t elem_size, size_t capacity)
@@ -58,18 +60,31 @@ static void init_cells(struct weft_chan *ch)
                                                              << POSITION_SHIFT);
 }
 
-/* An allocator's array of free blocks may keep the address of the one that it gave last, as if somebody knew it: that is
- * overwritten by one that is given back next. */
-static struct weft_chan *allocate(size_t bytes)
+/* Whether its address is also that of the pages that it was cut from, as which an allocator may know it. */
+static bool begins_pages(const struct weft_chan *ch)
+{
+    return (uintptr_t)ch % SMALLEST_PAGE == 0;
+}
+
+/* Where others shouldn't seem to know its address. An allocator's array of free blocks may keep that of the one that it gave last:
+ * another that is given back next takes its place there. */
+static __attribute__((noinline)) struct weft_chan *allocate_unknown(size_t bytes)
 {
     struct weft_chan *first = alloc_zeroed(CACHE_LINE, bytes);
-    if (likely(!sched_looks_for_partial()))
-        return first;
     struct weft_chan *second = first ? alloc_zeroed(CACHE_LINE, bytes) : NULL;
-    if (!second)
-        return first;
-    alloc_free(first);
-    return second;
+    struct weft_chan *third =
+        second && begins_pages(second) ? alloc_zeroed(CACHE_LINE, bytes) : NULL;
+    if (third)
+        alloc_free(second);
+    if (second)
+        alloc_free(first);
+    return third ? third : second ? second : first;
+}
+
+static struct weft_chan *allocate(size_t bytes)
+{
+    return unlikely(sched_looks_for_partial()) ? allocate_unknown(bytes)
+                                               : alloc_zeroed(CACHE_LINE, bytes);
 }
 
 weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
@@ -98,10 +113,11 @@ weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
     ch->index_mask = mask_for(ch->cells);
     ch->skip = ch->index_mask + 1 - ch->cells;
     ch->turn = form == FORM_SYNC;
-    ch->ring = (char *)ch + l.ring;
     atomic_store_relaxed(&ch->refs, 1);
-    if (form >= FORM_WORD)
+    if (form >= FORM_WORD) {
+        ch->ring = (char *)ch + l.ring;
         init_cells(ch);
+    }
     if (form == FORM_NODE) {
         ch->nodes = (struct nodes *)((char *)ch + l.nodes);
         nodes_init(ch->nodes, ch->capacity, elem_size);

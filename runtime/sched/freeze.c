@@ -18,7 +18,7 @@ SANITIZE_OWNER_DATA_BEGIN
 static _Atomic(uint32_t) frozen; /* which freeze is on, 0: none; the futex too */
 static _Atomic(uint64_t) held;   /* which freeze << 32 | how many Ms with a P wait for its end */
 static _Atomic(uint32_t) freezes;
-static _Atomic(int *) freezer;   /* errno's place: whom it doesn't hold */
+static _Atomic(int *) freezer; /* errno's place: whom it doesn't hold */
 
 /* One that counts goes on only when that freeze is over. */
 static void count_as_held(uint32_t by)

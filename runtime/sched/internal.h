@@ -218,13 +218,13 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
-    struct g *orphan_g;          /* what an orphan ran */
-    struct p *orphan_p;          /* and the P that it holds, if any */
-    uint64_t orphan_run;         /* of which run */
-    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
-    int bound;                   /* which binding set it is bound to: see topology.c */
+    _Atomic(int) thread_id;       /* the kernel's; 0: it hasn't begun */
+    struct g *orphan_g;           /* what an orphan ran */
+    struct p *orphan_p;           /* and the P that it holds, if any */
+    uint64_t orphan_run;          /* of which run */
+    _Atomic(struct g *) calling;  /* which goroutine, in a blocking section */
+    struct sched_panic *raised;   /* in that, to be raised in its goroutine */
+    int bound;                    /* which binding set it is bound to: see topology.c */
     char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
@@ -569,12 +569,14 @@ void age_pass(int64_t now);
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
 uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
-int threads_known(void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
+int threads_known(
+    void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
 
 /* partial.c */
 int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
 void partial_step(int64_t now); /* sysmon, with each look */
-int64_t partial_due(void);      /* when it wants the next step; OS_FOREVER: not before something has run */
+int64_t
+partial_due(void); /* when it wants the next step; OS_FOREVER: not before something has run */
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);

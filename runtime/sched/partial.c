@@ -37,10 +37,11 @@
 #include "runtime/sched/internal.h"
 #include "runtime/sched/reach.h"
 
-#define SHARE 100 /* of the time */
 #ifdef WEFT_TEST_BUILD
+#define SHARE 4
 #define EVERY_NS INT64_C(5000000)
 #else
+#define SHARE 100 /* of the time */
 #define EVERY_NS INT64_C(100000000)
 #endif
 #define EVERY_MAX_NS INT64_C(5000000000)
@@ -61,7 +62,7 @@ struct told {
 static struct {
     bool on;
     int64_t due, every_ns;
-    bool settled;   /* all has been told of what there was when that many picks had been made */
+    bool settled; /* all has been told of what there was when that many picks had been made */
     uint64_t picks;
     _Atomic(uint64_t) looks; /* that came to an end */
     size_t n_told;
@@ -97,7 +98,8 @@ struct look {
     struct reach *r;
     struct g **queued; /* sorted */
     size_t n_queued, room;
-    size_t objects, goroutines, alive_queued; /* descriptors, those in use, and of these in queues */
+    size_t objects, goroutines,
+        alive_queued; /* descriptors, those in use, and of these in queues */
     size_t alive;
     uint32_t index; /* of the goroutine that a pass is at */
     bool blocking, untold;
@@ -323,8 +325,7 @@ static bool add_wait(struct look *l, struct g *g)
 static bool may_be_stuck(const struct look *l, struct g *g)
 {
     return atomic_load_acquire(&g->state) == G_PARKED && !(g->flags & G_LOCKED) &&
-           g_waits_with(g)->g == g && atomic_load_acquire(&g->on_cpu) != ON_CPU &&
-           !is_queued(l, g);
+           g_waits_with(g)->g == g && atomic_load_acquire(&g->on_cpu) != ON_CPU && !is_queued(l, g);
 }
 
 static void add_its_wait(void *object, void *arg)

@@ -9,7 +9,6 @@
 #include "runtime/sched/reach.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch/assert.h"
@@ -35,9 +34,9 @@ struct range {
 };
 
 struct key {
-    struct range is; /* first, for by_low() */
-    uint32_t node;
-    bool area; /* it is one as well */
+    struct range is;
+    uint32_t node; /* of a skip: none */
+    bool area;     /* it is one as well */
 };
 
 struct area {
@@ -56,7 +55,7 @@ struct reach {
     struct key *keys; /* the first n_sorted of them are */
     struct area *areas;
     struct edge *edges;
-    struct range *skips;
+    struct key *skips;
     uint32_t *todo; /* reached, and its areas and edges not yet followed */
     size_t n_nodes, n_keys, n_sorted, n_areas, n_edges, n_skips, n_todo;
     struct os_memory memory;
@@ -69,8 +68,8 @@ struct reach *reach_begin(size_t nodes)
 {
     size_t room = nodes * 8 + SPARE;
     size_t bytes = sizeof(struct reach) +
-                   room * (sizeof(struct node) + sizeof(struct key) + sizeof(struct area) +
-                           sizeof(struct edge) + sizeof(struct range) + sizeof(uint32_t));
+                   room * (sizeof(struct node) + 2 * sizeof(struct key) + sizeof(struct area) +
+                           sizeof(struct edge) + sizeof(uint32_t));
     struct reach *r = os_map(bytes);
     if (!r)
         return NULL;
@@ -83,7 +82,7 @@ struct reach *reach_begin(size_t nodes)
     r->lowest = UINTPTR_MAX;
     r->keys = (struct key *)(r + 1);
     r->areas = (struct area *)(r->keys + room);
-    r->skips = (struct range *)(r->areas + room);
+    r->skips = (struct key *)(r->areas + room);
     r->edges = (struct edge *)(r->skips + room);
     r->nodes = (struct node *)(r->edges + room);
     r->todo = (uint32_t *)(r->nodes + room);
@@ -122,7 +121,7 @@ static struct range range(const void *at, size_t bytes)
 
 void reach_skip(struct reach *r, const void *at, size_t bytes)
 {
-    r->skips[add(r, &r->n_skips)] = range(at, bytes);
+    r->skips[add(r, &r->n_skips)] = (struct key){.is = range(at, bytes)};
 }
 
 static void add_key(struct reach *r, uint32_t node, struct range is, bool area)
@@ -175,15 +174,33 @@ bool reach_is_reached(struct reach *r, uint32_t node)
 
 /* ---- keys ---- */
 
-static int by_low(const void *a, const void *b)
+static void sift_down(struct key *keys, size_t n, size_t at, struct key k)
 {
-    const struct range *x = a, *y = b;
-    return x->low < y->low ? -1 : x->low > y->low;
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && keys[child].is.low < keys[child + 1].is.low)
+            child++;
+        if (k.is.low >= keys[child].is.low)
+            break;
+        keys[at] = keys[child];
+    }
+    keys[at] = k;
+}
+
+/* In place: qsort() may leave copies in the heap, where they would be found. */
+static void sort(struct key *keys, size_t n)
+{
+    for (size_t at = n / 2; at > 0; at--)
+        sift_down(keys, n, at - 1, keys[at - 1]);
+    while (n > 1) {
+        struct key last = keys[--n];
+        keys[n] = keys[0];
+        sift_down(keys, n, 0, last);
+    }
 }
 
 static void sort_keys(struct reach *r)
 {
-    qsort(r->keys, r->n_keys, sizeof *r->keys, by_low);
+    sort(r->keys, r->n_keys);
     r->n_sorted = r->n_keys;
 }
 
@@ -223,15 +240,30 @@ static void find(struct reach *r, uintptr_t address, found_fn fn, void *arg)
         fn(r->keys[i - 1].node, arg);
 }
 
-static void look_at(struct reach *r, size_t bytes, found_fn fn, void *arg)
+static uint64_t word_at(const struct reach *r, size_t i)
 {
-    for (size_t i = 0; i + sizeof(uint64_t) <= bytes; i++) {
-        uint64_t word;
-        memcpy(&word, r->chunk + i, sizeof word);
-        word &= ADDRESS_MASK;
-        uint64_t page = word >> PAGE_BITS;
+    uint64_t word;
+    memcpy(&word, r->chunk + i, sizeof word);
+    return word;
+}
+
+/* Of those that begin in the eight bytes from `from` on, of so many that there are. */
+static void look_at_eight(struct reach *r, size_t from, size_t bytes, found_fn fn, void *arg)
+{
+    for (size_t i = from; i < from + sizeof(uint64_t) && i + sizeof(uint64_t) <= bytes; i++) {
+        uint64_t word = word_at(r, i) & ADDRESS_MASK, page = word >> PAGE_BITS;
         if (word >= r->lowest && unlikely(r->filter[page % PAGES / 64] >> page % 64 & 1))
             find(r, word, fn, arg);
+    }
+}
+
+/* Much is zero. */
+static void look_at(struct reach *r, size_t bytes, found_fn fn, void *arg)
+{
+    for (size_t i = 0; i + sizeof(uint64_t) <= bytes; i += sizeof(uint64_t)) {
+        bool last = i + 2 * sizeof(uint64_t) > bytes;
+        if (last || (word_at(r, i) | word_at(r, i + sizeof(uint64_t))))
+            look_at_eight(r, i, bytes, fn, arg);
     }
 }
 
@@ -286,7 +318,8 @@ static void lead_on(uint32_t node, void *arg)
         l->fn(l->r->edges[e].to, l->arg);
 }
 
-void reach_each_by(struct reach *r, uint32_t node, void (*fn)(uint32_t led_to, void *arg), void *arg)
+void reach_each_by(struct reach *r, uint32_t node, void (*fn)(uint32_t led_to, void *arg),
+                   void *arg)
 {
     read_areas(r, node, lead_on, &(struct leading){r, fn, arg});
 }
@@ -300,18 +333,19 @@ static int read_run(uintptr_t low, uintptr_t high, void *arg)
     size_t i = 0, end = r->n_skips;
     while (i < end) { /* the first that ends beyond low: they are disjoint now */
         size_t middle = i + (end - i) / 2;
-        if (r->skips[middle].high <= low)
+        if (r->skips[middle].is.high <= low)
             i = middle + 1;
         else
             end = middle;
     }
     for (; low < high; i++) {
-        uintptr_t until = i < r->n_skips && r->skips[i].low < high ? r->skips[i].low : high;
+        bool some = i < r->n_skips && r->skips[i].is.low < high;
+        uintptr_t until = some ? r->skips[i].is.low : high;
         if (until > low)
             read_range(r, (struct range){low, until}, mark, r);
         if (until == high)
             break;
-        low = r->skips[i].high;
+        low = r->skips[i].is.high;
     }
     follow(r);
     return 0;
@@ -321,14 +355,13 @@ static int read_run(uintptr_t low, uintptr_t high, void *arg)
 static void settle_skips(struct reach *r)
 {
     size_t n = 0;
-    qsort(r->skips, r->n_skips, sizeof *r->skips, by_low);
+    sort(r->skips, r->n_skips);
     for (size_t i = 0; i < r->n_skips; i++) {
-        if (n > 0 && r->skips[i].low <= r->skips[n - 1].high) {
-            if (r->skips[i].high > r->skips[n - 1].high)
-                r->skips[n - 1].high = r->skips[i].high;
-        } else {
-            r->skips[n++] = r->skips[i];
-        }
+        struct range is = r->skips[i].is, *last = n > 0 ? &r->skips[n - 1].is : NULL;
+        if (!last || is.low > last->high)
+            r->skips[n++].is = is;
+        else if (is.high > last->high)
+            last->high = is.high;
     }
     r->n_skips = n;
 }

@@ -65,7 +65,8 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
-    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN, WAIT_TOLD */
+    _Atomic(uint8_t)
+        reason; /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN, WAIT_TOLD */
 };
 
 /* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
