@@ -137,6 +137,7 @@ struct p {
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
+    struct spares chans;
     _Atomic(int64_t) timers; /* a counter, as those below */
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */

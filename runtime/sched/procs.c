@@ -29,6 +29,7 @@ static void empty(struct p *p)
         injection_push(g);
     magazine_flush(&p->gs.free, &sched.g_class.depot);
     caches_flush(p->caches);
+    spares_free(&p->chans);
     stacks_flush(&sched.stack_class, &p->stacks);
     atomic_fence_full(); /* [WAKE-1] */
     if (some)

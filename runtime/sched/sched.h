@@ -20,6 +20,7 @@
 #include <weft/base.h>
 
 #include "alloc/slab.h"
+#include "alloc/spares.h"
 #include "arch/assert.h"
 #include "arch/atomic.h"
 
@@ -251,6 +252,7 @@ struct sched_p {
     uint32_t number, picks_put_off;
     uint64_t id_next, id_end;
     struct slab_cache gs, caches[SCHED_CACHES];
+    struct spares chans; /* runtime/chan's */
     _Atomic(int64_t) timers;
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
 };
