@@ -104,7 +104,7 @@ static bool is_left_out(const char *name)
     if (strncmp(name, "[v", 2) == 0)
         return true;
     return strncmp(name, "/dev/", 5) == 0 && strncmp(name, "/dev/shm/", 9) != 0 &&
-           strncmp(name, "/dev/zero", 9) != 0;
+           strncmp(name, "/dev/hugepages", 14) != 0 && strncmp(name, "/dev/zero", 9) != 0;
 }
 
 /* "low-high rwxp offset device inode   name" */

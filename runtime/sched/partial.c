@@ -34,8 +34,7 @@
 
 #include "arch/text.h"
 #include "runtime/hooks.h"
-#include "runtime/sched/internal.h"
-#include "runtime/sched/reach.h"
+#include "runtime/sched/partial.h"
 
 #ifdef WEFT_TEST_BUILD
 #define SHARE 4
@@ -92,52 +91,6 @@ uint64_t weft_priv_partial_looks(void)
     return atomic_load_acquire(&partial.looks);
 }
 
-/* ---- one look ---- */
-
-struct look {
-    struct reach *r;
-    struct g **queued; /* sorted */
-    size_t n_queued, room;
-    size_t objects, goroutines,
-        alive_queued; /* descriptors, those in use, and of these in queues */
-    size_t alive;
-    uint32_t index; /* of the goroutine that a pass is at */
-    bool blocking, untold;
-};
-
-/* Two nodes a goroutine: it may run again; what is on its stack may be used. The former leads to the latter. */
-static uint32_t node_of_life(uint32_t index)
-{
-    return 2 * index;
-}
-
-static uint32_t node_of_stack(uint32_t index)
-{
-    return 2 * index + 1;
-}
-
-static enum wait_reason reason_of(struct g *g)
-{
-    return atomic_load_relaxed(&g_waits_with(g)->reason) & WAIT_REASON;
-}
-
-static bool was_told(struct g *g)
-{
-    return atomic_load_relaxed(&g_waits_with(g)->reason) & WAIT_TOLD;
-}
-
-static void count(void *object, void *arg)
-{
-    struct look *l = arg;
-    struct g *g = object;
-    uint8_t state = atomic_load_acquire(&g->state);
-    l->objects++;
-    l->goroutines += state != G_FREE;
-    l->alive += state == G_ALIVE;
-    l->blocking |= state == G_BLOCKING;
-    l->untold |= state == G_PARKED && !was_told(g);
-}
-
 /* ---- a moment in which nobody runs ---- */
 
 /* Its own threads, this one included; or -1: some M is in a blocking section or runs a goroutine, or is an orphan. */
@@ -177,188 +130,15 @@ static bool comes_to_rest(void)
     return true;
 }
 
-/* ---- who is in a queue ---- */
-
-static void add_queued(struct look *l, struct g *g)
-{
-    if (g && l->n_queued < l->room)
-        l->queued[l->n_queued++] = g;
-}
-
-static int by_address(const void *a, const void *b)
-{
-    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static bool is_queued(const struct look *l, struct g *g)
-{
-    return bsearch(&g, l->queued, l->n_queued, sizeof(struct g *), by_address);
-}
-
-/* More than there can be, if each is in one. */
-static bool make_room_for_queued(struct look *l)
-{
-    l->room = l->objects + 1;
-    l->queued = os_map(l->room * sizeof(struct g *));
-    return l->queued;
-}
-
-static void note_queued(struct look *l)
-{
-    for (unsigned i = 0, made = ps_made(); i < made; i++) {
-        struct p *p = sched.ps[i];
-        struct deque_array *a = atomic_load_acquire(&p->runq.array);
-        uint64_t head = atomic_load_acquire(&p->runq.head), n = deque_size(&p->runq);
-        for (uint64_t at = head; at < head + n; at++)
-            add_queued(l, atomic_load_relaxed(&a->slots[at & a->mask]));
-        add_queued(l, atomic_load_acquire(&p->next));
-    }
-    for (struct g *g = atomic_load_acquire(&sched.injected); g; g = g->next)
-        add_queued(l, g);
-    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++)
-        add_queued(l, atomic_load_acquire(&sched.ms[i]) ? sched.ms[i]->refused : NULL);
-    qsort(l->queued, l->n_queued, sizeof(struct g *), by_address);
-}
-
-/* ---- what there is to be reached ---- */
-
-static void skip(const void *block, size_t bytes, void *arg)
-{
-    reach_skip(arg, block, bytes);
-}
-
-static void skip_runtime(struct reach *r)
-{
-    slab_each_block(&sched.g_class, skip, r);
-    waiter_each_block(skip, r);
-    stack_each_block(&sched.stack_class, skip, r);
-    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {
-        struct m *m = atomic_load_acquire(&sched.ms[i]);
-        if (m)
-            reach_skip(r, m, sizeof *m); /* in which contexts are that are over */
-        if (m && atomic_load_acquire(&m->state) == M_RUNNING && m->stack_low)
-            reach_skip(r, m->stack_low, (size_t)(m->stack_used - m->stack_low));
-    }
-    if (sched.main_stack)
-        reach_skip(r, sched.main_stack->low, sched.main_stack->bytes); /* main may have left it */
-}
-
-static void add_goroutine(void *object, void *arg)
-{
-    struct look *l = arg;
-    struct g *g = object;
-    uint8_t state = atomic_load_acquire(&g->state);
-    if (state == G_FREE)
-        return;
-    uint32_t life = reach_node(l->r), stack = reach_node(l->r);
-    reach_edge(l->r, life, stack);
-    reach_key(l->r, stack, g->inline_arg, sizeof g->inline_arg);
-    reach_area(l->r, stack, g->inline_arg, sizeof g->inline_arg);
-    if (g->stack) {
-        char *sp = (char *)g->ctx.sp;
-        size_t used = (size_t)((char *)stack_top(g->stack) - sp);
-        reach_key(l->r, stack, sp, used);
-        reach_area(l->r, stack, sp, used);
-        reach_area(l->r, stack, &g->ctx, sizeof g->ctx);
-        reach_skip(l->r, g->stack->low, g->stack->bytes);
-    }
-    if (state != G_PARKED)
-        reach_area(l->r, life, &g->arg, sizeof g->arg); /* it may not have begun */
-    l->alive_queued += state == G_ALIVE && is_queued(l, g);
-}
-
-/* ---- what they wait for ---- */
-
-static void add_chan(const void *chan, size_t bytes, void *arg)
-{
-    struct look *l = arg;
-    uint32_t node = reach_node(l->r);
-    reach_key_and_area(l->r, node, chan, bytes);
-    reach_edge(l->r, node, node_of_life(l->index));
-}
-
-/* False: by what it may be woken isn't known. */
-static bool add_object(struct look *l, const void *object)
-{
-    uint32_t stack = reach_node_at(l->r, object);
-    if (stack != REACH_NONE)
-        reach_edge(l->r, stack, node_of_life(l->index));
-    return stack != REACH_NONE;
-}
-
-static void add_once(struct look *l, const void *once)
-{
-    if (add_object(l, once))
-        return;
-    uint32_t node = reach_node(l->r);
-    reach_skip(l->r, once, sizeof(uint64_t)); /* it leads to those who wait */
-    reach_key(l->r, node, once, sizeof(uint64_t));
-    reach_edge(l->r, node, node_of_life(l->index));
-}
-
-/* Of one that is parked. False: by what it may be woken isn't known. */
-static bool add_wait(struct look *l, struct g *g)
-{
-    struct waiter *w = g_waits_with(g);
-    enum wait_reason reason = reason_of(g);
-    const void *once = reason == WAIT_MUTEX_LOCK ? once_waits_for(w) : NULL;
-    switch (reason) {
-    case WAIT_WAITGROUP:
-    case WAIT_MUTEX_LOCK:
-    case WAIT_RWMUTEX_RLOCK:
-    case WAIT_RWMUTEX_LOCK:
-    case WAIT_COND:
-    case WAIT_SEM:
-        if (w != &g->waiter || w->cancellable)
-            return false;
-        if (once)
-            add_once(l, once);
-        if (once || (reason == WAIT_SEM && !w->unlink)) /* for more units than there are */
-            return true;
-        return w->unlink && add_object(l, w->object);
-    default:
-        return chan_waits_for(w, reason, add_chan, l);
-    }
-}
-
-static bool may_be_stuck(const struct look *l, struct g *g)
-{
-    return atomic_load_acquire(&g->state) == G_PARKED && !(g->flags & G_LOCKED) &&
-           g_waits_with(g)->g == g && atomic_load_acquire(&g->on_cpu) != ON_CPU && !is_queued(l, g);
-}
-
-static void add_its_wait(void *object, void *arg)
-{
-    struct look *l = arg;
-    struct g *g = object;
-    if (atomic_load_acquire(&g->state) == G_FREE)
-        return;
-    if (!may_be_stuck(l, g) || !add_wait(l, g))
-        reach_root(l->r, node_of_life(l->index));
-    l->index++;
-}
-
-static void each_goroutine(struct look *l, void (*fn)(void *object, void *arg))
-{
-    l->index = 0;
-    slab_for_each(&sched.g_class, fn, l);
-}
-
 /* ---- what has been found ---- */
 
 /* That no channel is there is often meant: main, or a server's, that waits in a select of no cases. */
-static void find_stuck(void *object, void *arg)
+static void find_stuck(struct g *g, struct look *l)
 {
-    struct look *l = arg;
-    struct g *g = object;
-    if (atomic_load_acquire(&g->state) == G_FREE)
-        return;
-    uint32_t index = l->index++;
-    l->alive += reach_is_reached(l->r, node_of_life(index));
-    if (!reach_is_reached(l->r, node_of_life(index)) && reason_of(g) != WAIT_SELECT_NONE &&
-        !was_told(g) && partial.n_told < TOLD_MAX)
-        partial.told[partial.n_told++] = (struct told){.g = g, .index = index};
+    bool lives = reach_is_reached(l->r, node_of_life(l->index));
+    l->alive += lives;
+    if (!lives && reason_of(g) != WAIT_SELECT_NONE && !was_told(g) && partial.n_told < TOLD_MAX)
+        partial.told[partial.n_told++] = (struct told){.g = g, .index = l->index};
 }
 
 static void note_known(uint32_t life, void *arg)
@@ -458,25 +238,15 @@ static void tell(struct sched_trace *trace)
 static __attribute__((noinline)) int look_while_still(struct look *l)
 {
     uint64_t picks = sched_picks();
-    l->objects = l->alive = 0;
-    l->blocking = false;
-    each_goroutine(l, count);
-    size_t alive = l->alive;
-    l->r = l->blocking || !make_room_for_queued(l) ? NULL : reach_begin(l->objects);
-    if (!l->r)
-        return -EAGAIN;
-    note_queued(l);
-    skip_runtime(l->r);
-    reach_skip(l->r, l->queued, l->room * sizeof(struct g *));
-    each_goroutine(l, add_goroutine);
-    if (l->alive_queued != alive)
-        return -EAGAIN; /* somebody is on the way, where it isn't seen */
-    each_goroutine(l, add_its_wait);
-    int rc = reach_all(l->r, __builtin_frame_address(0));
-    if (rc || !is_still() || sched_picks() != picks)
-        return rc ? rc : -EAGAIN;
+    int rc = look_gather(l);
+    if (!rc)
+        rc = reach_all(l->r, __builtin_frame_address(0));
+    if (!rc && (!is_still() || sched_picks() != picks))
+        rc = -EAGAIN;
+    if (rc)
+        return rc;
     l->alive = 0;
-    each_goroutine(l, find_stuck);
+    look_each(l, find_stuck);
     if (l->alive == 0)
         partial.n_told = 0; /* it is everybody: deadlock.c sees that, or there is hope */
     note_who_knows(l->r);
@@ -486,35 +256,32 @@ static __attribute__((noinline)) int look_while_still(struct look *l)
     return 0;
 }
 
-/* Registers that the callers want back are in this frame then. */
+/* The registers that callers want back are in this frame then, which is read. */
 static __attribute__((noinline)) int look_from_here(struct look *l)
 {
     __builtin_unwind_init();
     int rc = look_while_still(l);
-    __asm__ volatile("" : "+r"(rc) : : "memory"); /* the call is no jump */
+    look_end(l); /* so the call is no jump */
     return rc;
 }
 
 static int look(void)
 {
     struct look l = {0};
-    int threads = threads_known();
+    int threads = threads_known(), rc = -EAGAIN;
     partial.n_told = 0;
     partial.picks = sched_picks();
-    each_goroutine(&l, count);
+    look_count(&l);
     if (!l.untold)
         return 0;
     struct sched_trace *trace =
         l.blocking || os_threads_exceed(threads) ? NULL : sched_trace_begin(false);
     if (!trace)
-        return -EAGAIN;
+        return rc;
     freeze(false);
-    int rc = freeze_is_on() && comes_to_rest() ? look_from_here(&l) : -EAGAIN;
+    if (freeze_is_on() && comes_to_rest())
+        rc = look_from_here(&l);
     thaw(false);
-    if (l.r)
-        reach_end(l.r);
-    if (l.queued)
-        os_unmap(l.queued, l.room * sizeof(struct g *));
     if (!rc && partial.n_told)
         tell(trace);
     sched_trace_end(trace);
