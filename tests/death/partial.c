@@ -26,14 +26,25 @@ static int occurrences(const char *text, const char *of)
     return n;
 }
 
+/* Until so many goroutines are told of, as many times as a chance may spoil it: an address may be left over anywhere, where it
+ * counts as known. */
+static void spawn_until_told(const char *child, int goroutines)
+{
+    for (int i = 0; i < 5; i++) {
+        test_spawn(child, &result);
+        CHECK_EXITED(&result, 0);
+        if (occurrences(result.err, "]:\n") == goroutines)
+            return;
+    }
+    FAIL("%s: not told of %d: \"%.300s\"", child, goroutines, result.err);
+}
+
 static void check_told(const char *child, int goroutines)
 {
     char head[64];
     snprintf(head, sizeof head, "weft: %d goroutine", goroutines);
-    test_spawn(child, &result);
-    CHECK_EXITED(&result, 0);
-    if (strncmp(result.err, head, strlen(head)) != 0)
-        FAIL("%s: not told of %d: \"%.300s\"", child, goroutines, result.err);
+    spawn_until_told(child, goroutines);
+    CHECK_STR_HAS(result.err, head);
     CHECK_EQ(occurrences(result.err, "weft: "), 1);
 }
 
@@ -63,10 +74,6 @@ TEST(channel_that_only_its_receiver_knows)
     CHECK_STR_HAS(result.err, " receives_in_vain+0x");
     CHECK_STR_HAS(result.err, "\ncreated by start+0x");
 }
-
-struct pair {
-    weft_chan *mine, *other;
-};
 
 static void exchanges(void *arg)
 {
@@ -287,14 +294,12 @@ STUCK_CHILD(many, many_are_stuck)
 TEST(every_kind_of_wait)
 {
     NEEDS_LOOKS();
-    test_spawn("many", &result);
-    CHECK_EXITED(&result, 0);
+    spawn_until_told("many", 10); /* each once */
     CHECK_STR_HAS(result.err, " [chan receive (nil chan)]");
     CHECK_STR_HAS(result.err, " [sync.WaitGroup.Wait] 0x");
     CHECK_STR_HAS(result.err, " [semacquire] 0x");
     CHECK_STR_HAS(result.err, " [sync.Cond.Wait] 0x");
     CHECK_EQ(occurrences(result.err, " [chan receive] 0x"), 6);
-    CHECK_EQ(occurrences(result.err, "]:\n"), 10); /* each once */
 }
 
 static void hundred_are_stuck(void *arg)
@@ -339,8 +344,7 @@ CHILD(looks_again)
 TEST(told_once_in_each_run)
 {
     NEEDS_LOOKS();
-    test_spawn("looks_again", &result);
-    CHECK_EXITED(&result, 0);
+    spawn_until_told("looks_again", 2);
     CHECK_EQ(occurrences(result.err, "weft: 1 goroutine waits"), 2);
 }
 

@@ -35,6 +35,10 @@ static void until_looked(void)
     }
 }
 
+struct pair {
+    weft_chan *mine, *other;
+};
+
 static weft_chan *sync_chan(void)
 {
     weft_chan *ch = weft_chan_new(0, 0);
