@@ -289,6 +289,40 @@ static void keeps_in_waiting_thread(void *arg)
     (void)arg;
 }
 
+/* Many are woken at once, so that they are in queues for a while, and nobody else knows any more what they waited for. */
+static void receives_and_works(void *arg)
+{
+    weft_chan_recv(arg, NULL);
+    weft_chan_unref(arg);
+    for (int64_t end = test_now() + 20000; test_now() < end;)
+        weft_yield();
+}
+
+static TEST_NOINLINE void wake_all(weft_chan **ways, int n)
+{
+    for (int i = 0; i < n; i++) {
+        weft_chan *ch = ways[i];
+        ways[i] = NULL;
+        weft_chan_send(ch, NULL);
+    }
+}
+
+static void wakes_many(void *arg)
+{
+    int n = test_scale_goroutines(2000);
+    weft_chan **ways = malloc((size_t)n * sizeof *ways);
+    REQUIRE(ways);
+    (void)arg;
+    for (int i = 0; i < n; i++) {
+        ways[i] = sync_chan();
+        CHECK_EQ(weft_go(receives_and_works, ways[i]), 0);
+    }
+    test_until_parked((uint64_t)n);
+    wake_all(ways, n);
+    free(ways);
+    test_until_goroutines(1);
+}
+
 static const struct {
     const char *name;
     weft_fn fn;
@@ -306,6 +340,7 @@ static const struct {
     {"section", keeps_in_section},
     {"thread", keeps_in_thread},
     {"waiting thread", keeps_in_waiting_thread},
+    {"many woken", wakes_many},
 };
 
 CHILD(alive)
