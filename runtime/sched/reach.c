@@ -240,31 +240,32 @@ static void find(struct reach *r, uintptr_t address, found_fn fn, void *arg)
         fn(r->keys[i - 1].node, arg);
 }
 
-static uint64_t word_at(const struct reach *r, size_t i)
+static uint64_t word_at(const char *at)
 {
     uint64_t word;
-    memcpy(&word, r->chunk + i, sizeof word);
+    memcpy(&word, at, sizeof word);
     return word;
 }
 
-/* Of those that begin in the eight bytes from `from` on, of so many that there are. */
-static void look_at_eight(struct reach *r, size_t from, size_t bytes, found_fn fn, void *arg)
+/* The addresses that begin in the eight bytes from `at` on, before `last`. */
+static void look_at_eight(struct reach *r, const char *at, const char *last, found_fn fn, void *arg)
 {
-    for (size_t i = from; i < from + sizeof(uint64_t) && i + sizeof(uint64_t) <= bytes; i++) {
-        uint64_t word = word_at(r, i) & ADDRESS_MASK, page = word >> PAGE_BITS;
+    for (const char *end = at + sizeof(uint64_t); at < end && at <= last; at++) {
+        uint64_t word = word_at(at) & ADDRESS_MASK, page = word >> PAGE_BITS;
         if (word >= r->lowest && unlikely(r->filter[page % PAGES / 64] >> page % 64 & 1))
             find(r, word, fn, arg);
     }
 }
 
 /* Much is zero. */
-static void look_at(struct reach *r, size_t bytes, found_fn fn, void *arg)
+static void look_at(struct reach *r, const char *at, size_t bytes, found_fn fn, void *arg)
 {
-    for (size_t i = 0; i + sizeof(uint64_t) <= bytes; i += sizeof(uint64_t)) {
-        bool last = i + 2 * sizeof(uint64_t) > bytes;
-        if (last || (word_at(r, i) | word_at(r, i + sizeof(uint64_t))))
-            look_at_eight(r, i, bytes, fn, arg);
-    }
+    const char *last = at + bytes - sizeof(uint64_t);
+    if (bytes < sizeof(uint64_t))
+        return;
+    for (; at <= last; at += sizeof(uint64_t))
+        if (at + sizeof(uint64_t) > last || (word_at(at) | word_at(at + sizeof(uint64_t))))
+            look_at_eight(r, at, last, fn, arg);
 }
 
 /* What can't be read nobody can read. */
@@ -274,7 +275,7 @@ static void read_range(struct reach *r, struct range is, found_fn fn, void *arg)
     while (is.low < is.high) {
         size_t n = is.high - is.low < sizeof r->chunk ? is.high - is.low : sizeof r->chunk;
         size_t got = os_memory_read(&r->memory, r->chunk, is.low, n);
-        look_at(r, got, fn, arg);
+        look_at(r, r->chunk, got, fn, arg);
         if (got < n)
             is.low = (is.low + got + page) & ~(page - 1);
         else if (got == sizeof r->chunk)
@@ -291,8 +292,10 @@ static void mark(uint32_t node, void *arg)
 
 static void read_areas(struct reach *r, uint32_t node, found_fn fn, void *arg)
 {
-    for (uint32_t a = r->nodes[node].areas; a != REACH_NONE; a = r->areas[a].next)
-        read_range(r, r->areas[a].is, fn, arg);
+    for (uint32_t a = r->nodes[node].areas; a != REACH_NONE; a = r->areas[a].next) {
+        struct range is = r->areas[a].is;
+        look_at(r, (const char *)is.low, is.high - is.low, fn, arg);
+    }
 }
 
 static void follow(struct reach *r)
@@ -380,7 +383,7 @@ int reach_all(struct reach *r, const void *frame)
 {
     char *low = NULL;
     size_t size;
-    if (!os_thread_bounds(&low, &size) || (const char *)frame < low ||
+    if (SANITIZE_FIBERS || !os_thread_bounds(&low, &size) || (const char *)frame < low ||
         (const char *)frame >= low + size)
         return -ENOTSUP;
     reach_skip(r, low, (size_t)((const char *)frame - low));

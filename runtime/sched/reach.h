@@ -3,7 +3,7 @@
  *
  *   node   something that is reached or not. It has
  *   keys   addresses: who has read one from reachable memory reaches the node;
- *   areas  memory that is reachable when the node is;
+ *   areas  memory that is reachable when the node is, and there for certain;
  *   edges  to nodes that are reached with it. */
 #ifndef WEFT_SCHED_REACH_H
 #define WEFT_SCHED_REACH_H
@@ -36,7 +36,7 @@ void reach_skip(struct reach *r, const void *at, size_t bytes);
 void reach_root(struct reach *r, uint32_t node);
 
 /* From the roots, and all memory that isn't skipped nor an area or a key of some node. The caller's stack is read from `frame` up.
- * 0 or -errno. Once. */
+ * 0 or -errno, -ENOTSUP in sanitized programs. Once. */
 int reach_all(struct reach *r, const void *frame);
 bool reach_is_reached(struct reach *r, uint32_t node);
 
