@@ -260,10 +260,9 @@ static void look_at_eight(struct reach *r, const char *at, const char *last, fou
 /* Much is zero. */
 static void look_at(struct reach *r, const char *at, size_t bytes, found_fn fn, void *arg)
 {
-    const char *last = at + bytes - sizeof(uint64_t);
     if (bytes < sizeof(uint64_t))
         return;
-    for (; at <= last; at += sizeof(uint64_t))
+    for (const char *last = at + bytes - sizeof(uint64_t); at <= last; at += sizeof(uint64_t))
         if (at + sizeof(uint64_t) > last || (word_at(at) | word_at(at + sizeof(uint64_t))))
             look_at_eight(r, at, last, fn, arg);
 }
