@@ -226,13 +226,14 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
-    struct g *orphan_g;          /* what an orphan ran */
-    struct p *orphan_p;          /* and the P that it holds, if any */
-    uint64_t orphan_run;         /* of which run */
-    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
-    int bound;                   /* which binding set it is bound to: see topology.c */
+    _Atomic(int) thread_id;       /* the kernel's; 0: it hasn't begun */
+    struct g *orphan_g;           /* what an orphan ran */
+    struct p *orphan_p;           /* and the P that it holds, if any */
+    uint64_t orphan_run;          /* of which run */
+    _Atomic(struct g *) calling;  /* which goroutine, in a blocking section */
+    struct sched_panic *raised;   /* in that, to be raised in its goroutine */
+    int bound;                    /* which binding set it is bound to: see topology.c */
+    char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -589,15 +590,19 @@ _Noreturn void sched_report_end(void);
 _Noreturn void sched_fatal_of_all(const char *text); /* no goroutine's doing; TEXT, then all */
 
 /* report.c */
+void report_name(struct text *t, struct g *g); /* "goroutine 7 (worker)" */
 void report_header_running(struct text *t, struct g *g);
 void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text));
 void report_others(struct sched_trace *trace, const struct g *but, void (*out)(const char *text));
 void report_left(bool (*wanted)(struct g *g));
+/* Those that are wanted, by who has begun the trace of the living. */
+void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g));
 
 /* freeze.c */
 void freeze(bool dies);
 void thaw(bool dies);
 bool freeze_is_on(void);
+unsigned freeze_holds(void); /* how many Ms with a P wait till the freeze that is on is over */
 void freeze_wait(void);
 
 /* held.c: g is about to wait, or to leave its thread. */
@@ -611,6 +616,14 @@ void age_pass(int64_t now);
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
 uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
+int threads_known(
+    void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
+
+/* partial.c */
+int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
+void partial_step(int64_t now); /* sysmon, with each look */
+int64_t
+partial_due(void); /* when it wants the next step; OS_FOREVER: not before something has run */
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);
@@ -634,6 +647,7 @@ bool foreign_set_locals(struct locals *t); /* false: no memory */
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
 
 /* caches.c */
 void caches_flush(struct slab_cache caches[SCHED_CACHES]);

@@ -176,6 +176,8 @@ static int set_up(const weft_config *config)
     if (!rc)
         rc = traceback_set_up();
     if (!rc)
+        rc = partial_set_up();
+    if (!rc)
         rc = child_prepare();
     if (!rc)
         rc = topology_load(config->topology);

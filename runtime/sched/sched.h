@@ -44,8 +44,11 @@ enum wait_reason {
     WAIT_RWMUTEX_LOCK,
     WAIT_COND,
     WAIT_SEM,
+    WAIT_SELECT_UNTIL, /* with a deadline */
     WAIT_REASONS,
-    WAIT_SEEN = 1 << 7, /* beside the reason: see age.c */
+    WAIT_REASON = (1 << 6) - 1,
+    WAIT_TOLD = 1 << 6, /* beside the reason: see partial.c */
+    WAIT_SEEN = 1 << 7, /* likewise: age.c */
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
@@ -63,7 +66,8 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
-    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN */
+    _Atomic(uint8_t)
+        reason; /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN, WAIT_TOLD */
 };
 
 /* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
@@ -102,6 +106,16 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
 struct slab_cache *sched_cache(enum sched_cache which);
+
+/* What could end the wait of a goroutine that is parked, while nobody runs; defined by the rooms whose waits these are. By w and its
+ * reason: the channels that could, each given to add() with what it takes of memory; false: something else could, too. And the Once
+ * that it waits for, which ends it when its function ends; NULL: it waits for another object. */
+bool chan_waits_for(struct waiter *w, enum wait_reason reason,
+                    void (*add)(const void *chan, size_t bytes, void *arg), void *arg);
+const void *once_waits_for(const struct waiter *w);
+
+/* Whether goroutines are looked for that wait for what can't be reached (partial.c). */
+bool sched_looks_for_partial(void);
 
 /* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
  * the run. */
