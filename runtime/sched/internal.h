@@ -32,6 +32,7 @@
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
+#include "weft-config.h"
 
 /* Picks between two looks at what is not on the hot path: injection, timers, the far end of `next`'s
  * privilege, a quiescent state. Go's number. */
@@ -574,6 +575,9 @@ void freeze(bool dies);
 void thaw(bool dies);
 bool freeze_is_on(void);
 void freeze_wait(void);
+
+/* held.c: g is about to wait, or to leave its thread. */
+void held_check(struct m *m, struct g *g);
 
 /* age.c */
 uint64_t g_parked_minutes(struct g *g);

@@ -219,6 +219,8 @@ struct waiter *waiter_self(void)
 
 static inline __attribute__((always_inline)) void park(struct m *m, struct g *g)
 {
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
@@ -266,7 +268,10 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 
 uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
 {
-    return wait_own((struct m *)m, (struct g *)m->g, reason);
+    struct g *g = (struct g *)m->g;
+    if (unlikely(g->waiter.g != g))
+        return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
+    return wait_own((struct m *)m, g, reason);
 }
 
 /* An orphan that holds nothing took g out when the run was still its own: both have been left behind since. */
