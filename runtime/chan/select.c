@@ -177,6 +177,7 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
         const weft_case *c = &s->cases[i];
         int64_t deadline = c->op == WEFT_OP_AFTER ? time_after(c->ns) : WEFT_FOREVER;
         if (c->op == WEFT_OP_AFTER && (s->after_case == NO_CASE || deadline < s->deadline)) {
+            s->reason = WAIT_SELECT_UNTIL;
             s->deadline = deadline;
             s->after_case = (int)i;
         }

@@ -357,7 +357,7 @@ static void retire_own_p(struct m *m)
     }
     if (p_retire(m->p)) {
         alloc_bind(NULL);
-        m->p = NULL;
+        m_set_p(m, NULL);
     }
 }
 

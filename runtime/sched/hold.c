@@ -66,8 +66,7 @@ static void turn(uint64_t to)
     _Atomic(uint64_t) *releases = &sched.releases[was & HOLDS_RUN_ON];
     while (atomic_load_acquire(releases) != was / HOLDS_ONE)
         os_yield();
-    atomic_store_relaxed(releases,
-                         0); /* seen by those of its next phase, which the next turn begins */
+    atomic_store_relaxed(releases, 0); /* seen by the next phase that has it: a turn is between */
 }
 
 void holds_begin_run(void)

@@ -165,6 +165,7 @@ struct p {
     struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
+    struct weft_row_ *row;      /* of its number; NULL: none is used */
     uint64_t rng;
     unsigned *victims;    /* other Ps, nearest first */
     unsigned tier_end[4]; /* where each tier of victims ends */
@@ -194,6 +195,8 @@ struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct p *p;             /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
+    uint32_t place;          /* p's number, SCHED_NUMBERS without one */
+    struct weft_row_ *row;   /* p's, or NULL */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
@@ -223,13 +226,14 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
-    struct g *orphan_g;          /* what an orphan ran */
-    struct p *orphan_p;          /* and the P that it holds, if any */
-    uint64_t orphan_run;         /* of which run */
-    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
-    int bound;                   /* which binding set it is bound to: see topology.c */
+    _Atomic(int) thread_id;       /* the kernel's; 0: it hasn't begun */
+    struct g *orphan_g;           /* what an orphan ran */
+    struct p *orphan_p;           /* and the P that it holds, if any */
+    uint64_t orphan_run;          /* of which run */
+    _Atomic(struct g *) calling;  /* which goroutine, in a blocking section */
+    struct sched_panic *raised;   /* in that, to be raised in its goroutine */
+    int bound;                    /* which binding set it is bound to: see topology.c */
+    char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -245,6 +249,13 @@ struct m {
 SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
+SCHED_SAME(m, sched_m, place);
+#define HERE_SAME(member)                                                                          \
+    _Static_assert(offsetof(struct m, member) - offsetof(struct m, asked) ==                       \
+                       offsetof(struct weft_here, member##_),                                      \
+                   "a struct weft_here begins at asked")
+HERE_SAME(place);
+HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(g, sched_g, flow);
 SCHED_SAME(p, sched_p, mode);
@@ -320,12 +331,26 @@ static inline unsigned ps_made(void)
     return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
 }
 
-extern const _Atomic(uint32_t) sched_nothing_asked; /* for threads without an M */
+extern const struct weft_here sched_nowhere; /* for threads without an M */
 
 /* This thread's M; NULL on a foreign thread. */
 static inline struct m *m_self(void)
 {
     return ARCH_TLS_LOAD(tls_m);
+}
+
+/* What inline functions of public headers see of it. */
+static inline const struct weft_here *m_here(struct m *m)
+{
+    return (const struct weft_here *)&m->asked;
+}
+
+/* m, the calling thread's or one that hasn't begun, holds p from now on, or NULL: none. */
+static inline void m_set_p(struct m *m, struct p *p)
+{
+    m->p = p;
+    m->place = p ? p->number : SCHED_NUMBERS;
+    m->row = p ? p->row : NULL;
 }
 
 /* The P that this thread holds, or NULL. */
@@ -565,15 +590,19 @@ _Noreturn void sched_report_end(void);
 _Noreturn void sched_fatal_of_all(const char *text); /* no goroutine's doing; TEXT, then all */
 
 /* report.c */
+void report_name(struct text *t, struct g *g); /* "goroutine 7 (worker)" */
 void report_header_running(struct text *t, struct g *g);
 void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text));
 void report_others(struct sched_trace *trace, const struct g *but, void (*out)(const char *text));
 void report_left(bool (*wanted)(struct g *g));
+/* Those that are wanted, by who has begun the trace of the living. */
+void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g));
 
 /* freeze.c */
 void freeze(bool dies);
 void thaw(bool dies);
 bool freeze_is_on(void);
+unsigned freeze_holds(void); /* how many Ms with a P wait till the freeze that is on is over */
 void freeze_wait(void);
 
 /* held.c: g is about to wait, or to leave its thread. */
@@ -587,6 +616,14 @@ void age_pass(int64_t now);
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
 uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
+int threads_known(
+    void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
+
+/* partial.c */
+int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
+void partial_step(int64_t now); /* sysmon, with each look */
+int64_t
+partial_due(void); /* when it wants the next step; OS_FOREVER: not before something has run */
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);
@@ -610,6 +647,7 @@ bool foreign_set_locals(struct locals *t); /* false: no memory */
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
 
 /* caches.c */
 void caches_flush(struct slab_cache caches[SCHED_CACHES]);

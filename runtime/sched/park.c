@@ -18,11 +18,11 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-const _Atomic(uint32_t) sched_nothing_asked;
+const struct weft_here sched_nowhere = {.place_ = SCHED_NUMBERS};
 
 /* used: they are named in assembly */
 __attribute__((used)) _Thread_local struct m *tls_m;
-__attribute__((used)) _Thread_local const _Atomic(uint32_t) *tls_asked = &sched_nothing_asked;
+__attribute__((used)) _Thread_local const struct weft_here *weft_here_now = &sched_nowhere;
 
 /* A context that starts g on its stack. */
 void g_prepare(struct g *g)

@@ -52,6 +52,23 @@ void sched_may_spin(unsigned procs)
     sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= procs);
 }
 
+struct weft_row_ sched_rows[SCHED_NUMBERS];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers;
+
+/* A row is of use only where its holder needs no fence. */
+static void p_give_number(struct p *p)
+{
+    uint32_t number = atomic_load_relaxed(&sched_numbers);
+    p->number = number;
+    if (number == SCHED_NUMBERS)
+        return;
+    os_fence_prepare();
+    sched_rows[number].tickets_ = (const uint64_t *)sched_tickets;
+    p->row = atomic_load_relaxed(&os_fence_is_asymmetric) ? &sched_rows[number] : NULL;
+    atomic_store_release(&sched_numbers, number + 1); /* pairs with rows_made() */
+}
+
 struct p *p_new(unsigned index)
 {
     struct p *spare = sched.spare_ps;
@@ -70,9 +87,8 @@ struct p *p_new(unsigned index)
         alloc_free(p);
         return NULL;
     }
-    static uint32_t made;
     p->index = index;
-    p->number = made < SCHED_NUMBERS ? made++ : SCHED_NUMBERS;
+    p_give_number(p);
     p->rng = os_random() | 1;
     return p;
 }
@@ -159,6 +175,8 @@ static int set_up(const weft_config *config)
     int rc = stall_set_up();
     if (!rc)
         rc = traceback_set_up();
+    if (!rc)
+        rc = partial_set_up();
     if (!rc)
         rc = child_prepare();
     if (!rc)

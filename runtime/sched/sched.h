@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <weft/base.h>
+#include <weft/here.h>
 
 #include "alloc/slab.h"
 #include "alloc/spares.h"
@@ -44,8 +44,11 @@ enum wait_reason {
     WAIT_RWMUTEX_LOCK,
     WAIT_COND,
     WAIT_SEM,
+    WAIT_SELECT_UNTIL, /* with a deadline */
     WAIT_REASONS,
-    WAIT_SEEN = 1 << 7, /* beside the reason: see age.c */
+    WAIT_REASON = (1 << 6) - 1,
+    WAIT_TOLD = 1 << 6, /* beside the reason: see partial.c */
+    WAIT_SEEN = 1 << 7, /* likewise: age.c */
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
@@ -63,7 +66,8 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
-    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN */
+    _Atomic(uint8_t)
+        reason; /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN, WAIT_TOLD */
 };
 
 /* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
@@ -102,6 +106,16 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
 struct slab_cache *sched_cache(enum sched_cache which);
+
+/* What could end the wait of a goroutine that is parked, while nobody runs; defined by the rooms whose waits these are. By w and its
+ * reason: the channels that could, each given to add() with what it takes of memory; false: something else could, too. And the Once
+ * that it waits for, which ends it when its function ends; NULL: it waits for another object. */
+bool chan_waits_for(struct waiter *w, enum wait_reason reason,
+                    void (*add)(const void *chan, size_t bytes, void *arg), void *arg);
+const void *once_waits_for(const struct waiter *w);
+
+/* Whether goroutines are looked for that wait for what can't be reached (partial.c). */
+bool sched_looks_for_partial(void);
 
 /* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
  * the run. */
@@ -237,9 +251,11 @@ struct sched_flow {
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
-    struct sched_p *p; /* NULL: idle or blocking */
-    _Atomic(uint32_t) asked;
+    struct sched_g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_p *p;       /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked; /* from here on a struct weft_here */
+    uint32_t place;
+    struct weft_row_ *row;
 };
 struct sched_g {
     char switched[64];
@@ -276,11 +292,13 @@ extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
 #define SCHED_NUMBERS 1024u
 static inline uint32_t sched_p_number(void)
 {
-    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return SCHED_NUMBERS;
-    return m->p->number;
+    return weft_here_()->place_;
 }
+
+/* The sync room's, a row for each number, and how many numbers are given. They are here as the row of a P is known to its M. */
+extern struct weft_row_ sched_rows[SCHED_NUMBERS] __attribute__((visibility("hidden")));
+extern _Atomic(uint64_t) sched_tickets[16] __attribute__((visibility("hidden")));
+extern _Atomic(uint32_t) sched_numbers __attribute__((visibility("hidden")));
 
 /* The P of the run that is on which the caller holds, or NULL. Not across a park. */
 static inline struct sched_p *sched_p_here(void)
@@ -333,13 +351,10 @@ static inline void sched_release_run(enum run_hold hold)
         sched_release_run_without_p(hold);
 }
 
-/* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
-extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
-
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
 static inline bool sched_is_asked(void)
 {
-    return unlikely(atomic_load_relaxed(ARCH_TLS_LOAD(tls_asked)));
+    return unlikely(weft_is_asked_(weft_here_()));
 }
 
 /* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
