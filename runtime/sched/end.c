@@ -86,6 +86,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
         atomic_store_relaxed(&g->waiting, NULL);
+        g_end_watch(g);
         g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
@@ -277,6 +278,7 @@ static void bury(void *object, void *arg)
     g->waiter.cancellable = false;
     atomic_store_relaxed(&g->waiter.holders, 0);
     atomic_store_relaxed(&g->waiting, NULL);
+    g_end_watch(g);
     g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }

@@ -66,6 +66,7 @@ enum g_state {
 #define G_MAIN 8u    /* goroutine 1: the run ends with it */
 #define G_LOCKED 16u /* only locked_to may run it */
 #define G_LOCALS 32u /* has values under keys (local.c) */
+#define G_WATCHES 64u /* has had a watch */
 
 /* g.on_cpu */
 #define ON_CPU 1u
@@ -91,6 +92,7 @@ struct g {
     struct waiter waiter;
 
     _Atomic(struct waiter *) waiting; /* what it is parked with, if not its own waiter */
+    struct sched_watch watch;
     struct m *locked_to;
     struct sched_flow flow;
     struct locals *locals;
@@ -241,6 +243,7 @@ SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
 SCHED_SAME(g, sched_g, waiter);
+SCHED_SAME(g, sched_g, watch);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -394,6 +397,8 @@ _Noreturn void sched_abandon(void);
 int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
+
+void g_end_watch(struct g *g);
 
 /* local.c */
 void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */

@@ -85,6 +85,7 @@ struct waiter_extra {
     uint32_t primary, index, other_index;
     uint32_t chain, won;
     _Atomic(uint32_t) life;
+    _Atomic(uint64_t) watching;
 };
 
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
@@ -220,6 +221,12 @@ struct sched_timer_slot {
     _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
 };
 
+/* What the channel room keeps for a goroutine from one wait to the next: see chan/watch.h. */
+struct sched_watch {
+    struct waiter *record; /* NULL, or to be let go of by its unlink(record) */
+    const void *seen;
+};
+
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
     struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
@@ -230,6 +237,8 @@ struct sched_g {
     char switched[64];
     struct g *next;
     struct waiter waiter;
+    _Atomic(struct waiter *) waiting;
+    struct sched_watch watch;
 };
 struct sched_p {
     _Atomic(struct g *) next;
@@ -301,6 +310,9 @@ static inline void sched_release_run(enum run_hold hold)
     if (unlikely(hold == RUN_HELD))
         sched_release_run_without_p();
 }
+
+/* The goroutine's watch becomes that. It is let go of when the goroutine ends. */
+void sched_set_watch(struct sched_g *g, struct waiter *record);
 
 /* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
 extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
