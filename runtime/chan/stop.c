@@ -12,9 +12,13 @@ SANITIZE_OWNER_DATA_BEGIN
 /* The cases. */
 enum { OF_OP, OF_DONE };
 
-static __attribute__((noinline)) enum chan_stop stop_slowly(struct weft_chan *done,
-                                                            struct weft_chan *ch, void *elem,
-                                                            uint64_t kind)
+static inline weft_op op_of(uint64_t kind)
+{
+    return kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
+}
+
+static __attribute__((noinline)) enum chan_stop
+stop_slowly(struct weft_chan *done, struct weft_chan *ch, void *elem, uint64_t kind)
 {
     bool ok = true;
     if (chan_may_recv(done) && weft_chan_try_recv(done, NULL) != -EAGAIN)
@@ -22,15 +26,18 @@ static __attribute__((noinline)) enum chan_stop stop_slowly(struct weft_chan *do
     int rc = kind == CHAN_SEND ? weft_chan_try_send(ch, elem) : weft_chan_try_recv(ch, elem);
     if (rc == 0)
         return STOP_DONE;
-    weft_case op = kind == CHAN_SEND ? WEFT_SEND(ch, elem) : WEFT_RECV_OK(ch, elem, &ok);
-    if (WEFT_SELECT(op, WEFT_RECV(done, NULL)) == OF_DONE)
+    weft_case cases[] = {
+        [OF_OP] = {.op = op_of(kind), .chan = ch, .elem = elem, .ok = &ok},
+        [OF_DONE] = {.op = WEFT_OP_RECV, .chan = done},
+    };
+    if (weft_select(cases, 2) == OF_DONE)
         return STOP_STOPPED;
     return ok ? STOP_DONE : STOP_ENDED;
 }
 
 /* Woken otherwise than served. */
-static __attribute__((noinline)) enum chan_stop
-stop_woken(const struct own_select *own, enum chan_outcome outcome, uint64_t kind)
+static __attribute__((noinline)) enum chan_stop stop_woken(const struct own_select *own,
+                                                           enum chan_outcome outcome, uint64_t kind)
 {
     const weft_case *c = own->cases;
     if (own->won == OF_DONE && outcome != OUTCOME_RETRY)
@@ -48,7 +55,7 @@ stop_waits(struct weft_chan *done, struct weft_chan *ch, uint64_t state, void *e
     struct waiter *w = &m->g->waiter;
     weft_case cases[2];
     struct own_select own = {.cases = cases, .n = 2, .won = OWN_NONE, .watched = OF_DONE};
-    cases[OF_OP].op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
+    cases[OF_OP].op = op_of(kind);
     cases[OF_OP].chan = ch;
     cases[OF_OP].elem = elem;
     cases[OF_DONE].op = WEFT_OP_RECV;
@@ -84,10 +91,9 @@ stop_op(struct weft_chan *done, struct weft_chan *ch, void *elem, uint64_t kind)
         return stop_slowly(done, ch, elem, kind);
     if (meeting_is_simple(state, kind ^ CHAN_EITHER)) {
         struct waiter *w = meeting_partner(state, &read);
-        if (likely(w) &&
-            (read & CLAIM_FLAGS
-                 ? meet_select(ch, state, read, elem, m) == MEETING_DONE
-                 : meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem, ch->elem_size, m)))
+        if (likely(w) && (read & CLAIM_FLAGS ? meet_select(ch, state, read, elem, m) == MEETING_DONE
+                                             : meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem,
+                                                            ch->elem_size, m)))
             return STOP_DONE;
     } else if (!(state & (CHAN_CLOSED | CHAN_EITHER)) && watch_pays(done, done_state, m->g) &&
                watch_begin(done, done_state, m->g)) {

@@ -35,13 +35,15 @@ bool watch_make(struct weft_chan *ch, uint64_t state, struct sched_g *g)
     sched_set_watch(g, r);
     if (!r)
         sched_fatal("out of memory: a select can't wait");
-    bool published = chan_publish_in_list(ch, state, r, CHAN_RECV, false);
-    waitlist_will_leave(&ch->receivers, chan_wait_is_over);
-    if (!published) {
-        sched_set_watch(g, NULL); /* it is in the list, but the state doesn't tell */
-        watch_end(r);
+    if (chan_publish_in_list(ch, state, r, CHAN_RECV, false)) {
+        waitlist_will_leave(&ch->receivers, chan_wait_is_over);
+        return true;
     }
-    return published;
+    sched_set_watch(g, NULL); /* it is in the list, but the state doesn't tell */
+    chan_wait_end(r, waiter_extra(r)->token);
+    r->result = PLACE_RECEIVERS;
+    chan_withdraw(r);
+    return false;
 }
 
 bool watch_claim(struct taken *t)
