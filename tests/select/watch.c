@@ -129,6 +129,39 @@ TEST(an_element_is_taken_only_by_who_waits)
 
 /* ---- channels and goroutines that come and go ---- */
 
+static void moves_on(void *arg)
+{
+    struct loop *l = arg;
+    int64_t v;
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(WEFT_SELECT(WEFT_RECV(l[0].in, &v), WEFT_RECV(l[0].done, NULL)), 0);
+    loops(&l[1]);
+}
+
+static void watches_another(void *arg)
+{
+    struct loop l[2];
+    loop_init(&l[0]);
+    loop_init(&l[1]);
+    (void)arg;
+    CHECK_EQ(weft_go(moves_on, l), 0);
+    feed_waiting(&l[0], 3);
+    feed_waiting(&l[1], 3);
+    CHECK(has_watch(l[0].done));
+    CHECK(has_watch(l[1].done));
+    weft_chan_close(l[1].done);
+    TEST_UNTIL(atomic_load(&l[1].stopped) == 1);
+    weft_chan_close(l[0].done);
+    test_until_goroutines(1);
+    loop_fini(&l[0]);
+    loop_fini(&l[1]);
+}
+
+TEST(a_goroutine_watches_one_after_the_other)
+{
+    CHECK_EQ(test_run(watches_another, NULL), 0);
+}
+
 static void channels_go(void *arg)
 {
     int64_t v;
