@@ -135,10 +135,13 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
-    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
+    uint32_t picks_put_off;    /* what was left when a slow pick was called for early */
+    _Atomic(uint16_t) thieves; /* who would take `next`: see runq.h */
+    _Atomic(uint16_t) taking;  /* the holder does */
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
+    struct spares chans;
     _Atomic(int64_t) timers; /* a counter, as those below */
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */

@@ -98,6 +98,7 @@ void p_reset(struct p *p)
     atomic_store_relaxed(&p->wakes, 0);
     atomic_store_relaxed(&p->timers, 0);
     atomic_store_relaxed(&p->timer.earliest, OS_FOREVER);
+    atomic_store_relaxed(&p->timer.loose, OS_FOREVER);
     atomic_store_relaxed(&p->last_m, NULL);
     while (deque_pop(&p->runq))
         ;
@@ -181,6 +182,8 @@ static int set_up(const weft_config *config)
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(os_stack_bytes(config->stack_size ? config->stack_size : STACK_BYTES_DEFAULT));
+    if (procs > 1)
+        os_fence_prepare(); /* for thieves, see runq.h */
     rc = make_ps(procs);
     if (rc)
         return rc;

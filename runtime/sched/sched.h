@@ -20,6 +20,7 @@
 #include <weft/base.h>
 
 #include "alloc/slab.h"
+#include "alloc/spares.h"
 #include "arch/assert.h"
 #include "arch/atomic.h"
 
@@ -122,6 +123,7 @@ static inline uint32_t waiter_name(const struct waiter *w)
 {
     return w ? w->name : 0;
 }
+#define WAITER_NAMES_MAX ((UINT32_C(1) << 28) - 1)
 #define WAITER_CHUNK_BITS 16
 #define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
 extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
@@ -163,11 +165,14 @@ bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 /* Park until woken; w->result. */
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
+/* The same with the own waiter of the goroutine that runs on m (sched_m_unasked). */
+struct sched_m;
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason);
+
 /* Make its owner runnable. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 
 /* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
-struct sched_m;
 void waiter_wake_here(struct waiter *w, struct sched_m *m);
 
 /* A new generation, to be won by waiter_claim. Before publishing. */
@@ -218,7 +223,8 @@ void sched_set_trim(bool (*fn)(void));
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
     _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+    _Atomic(int64_t) earliest; /* deadline of the first timer in the wheel, OS_FOREVER: none */
+    _Atomic(int64_t) loose;    /* the same of those that aren't in it */
 };
 
 /* What the channel room keeps for a goroutine from one wait to the next: see chan/watch.h. */
@@ -244,8 +250,10 @@ struct sched_p {
     _Atomic(struct g *) next;
     _Atomic(uint32_t) picks_left, rounds, mode;
     uint32_t number, picks_put_off;
+    _Atomic(uint16_t) thieves, taking;
     uint64_t id_next, id_end;
     struct slab_cache gs, caches[SCHED_CACHES];
+    struct spares chans; /* runtime/chan's */
     _Atomic(int64_t) timers;
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
 };
@@ -339,9 +347,8 @@ static inline void sched_checkpoint(void)
 static inline struct sched_m *sched_m_unasked(void)
 {
     struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked) ||
-                 atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return NULL;
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked)))
+        return NULL; /* an orphan has been asked to stop, for ever */
     return m;
 }
 

@@ -2,7 +2,7 @@
  * select_watch.c - a select that waits for what it watches, where an element is sent, and for another channel, where one is offered.
  *
  * options: -check-liveness -disable-spin-assume
- * edit: runtime/chan/select.c | /void run(struct/,/^}/s/for (;;) {/for (int rounds = 0;; rounds++) { if (rounds > 3) give_up();/
+ * edit: runtime/chan/select.c | /bool run(struct/,/^}/s/for (;;) {/for (int rounds = 0;; rounds++) { if (rounds > 3) give_up();/
  * edit: runtime/chan/select.c | s/: select_wait(s, out)/: (give_up(), false)/
  * bug: it doesn't look at the watch when it has registered | runtime/chan/select_own.c | s/(!watches || watch_holds(m->g))/true/
  * bug: who isn't waiting is served | runtime/chan/watch.c | s/if (chan_own_claim(w, token)) {/if (chan_own_claim(w, token) || true) {/ */
