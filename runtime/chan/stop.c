@@ -79,6 +79,15 @@ stop_waits(struct weft_chan *done, struct weft_chan *ch, uint64_t state, void *e
     return stop_woken(&own, outcome, kind);
 }
 
+/* One waits, alone. False: somebody else has been here. */
+static inline bool stop_meets(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                              void *elem, uint64_t kind, struct sched_m *m)
+{
+    if (read & CLAIM_FLAGS)
+        return meet_select(ch, state, read, elem, m) == MEETING_DONE;
+    return meeting_here(ch, state, chan_met(state), w, kind ^ CHAN_EITHER, elem, ch->elem_size, m);
+}
+
 static inline __attribute__((always_inline)) enum chan_stop
 stop_op(struct weft_chan *done, struct weft_chan *ch, void *elem, uint64_t kind)
 {
@@ -91,9 +100,7 @@ stop_op(struct weft_chan *done, struct weft_chan *ch, void *elem, uint64_t kind)
         return stop_slowly(done, ch, elem, kind);
     if (meeting_is_simple(state, kind ^ CHAN_EITHER)) {
         struct waiter *w = meeting_partner(state, &read);
-        if (likely(w) && (read & CLAIM_FLAGS ? meet_select(ch, state, read, elem, m) == MEETING_DONE
-                                             : meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem,
-                                                            ch->elem_size, m)))
+        if (likely(w) && stop_meets(ch, state, w, read, elem, kind, m))
             return STOP_DONE;
     } else if (!(state & (CHAN_CLOSED | CHAN_EITHER)) && watch_pays(done, done_state, m->g) &&
                watch_begin(done, done_state, m->g)) {
