@@ -186,7 +186,7 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
-/* Whether it may wait with its goroutine's own waiter. */
+/* Whether it may wait with its goroutine's own waiter; then s->watched is watched, if that pays. */
 static inline bool own_will_do(struct select *s, struct sched_g *g)
 {
     if (s->not_own || s->n > OWN_CASES_MAX)
@@ -200,7 +200,7 @@ static inline bool own_will_do(struct select *s, struct sched_g *g)
         if (c->chan->form != FORM_SYNC)
             return false;
         if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
-            watch_pays(c->chan, state, g))
+            watch_pays(c->chan, state, g) && watch_begin(c->chan, state, g))
             s->watched = i;
         else if (state & CHAN_EITHER)
             return false;

@@ -88,11 +88,6 @@ bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m)
     struct waiter *w = &m->g->waiter;
     uint32_t registered;
     bool watches = own.watched != OWN_NONE;
-    if (watches) {
-        const weft_case *c = &s->cases[own.watched];
-        if (unlikely(!watch_begin(c->chan, c->priv[PRIV_STATE], m->g)))
-            return false;
-    }
     uint64_t token = own_open(&own, w);
     if (watches)
         watch_joins(m->g, token);

@@ -34,7 +34,7 @@ bool watch_make(struct weft_chan *ch, uint64_t state, struct sched_g *g)
     struct waiter *r = watch_new(ch);
     sched_set_watch(g, r);
     if (!r)
-        sched_fatal("out of memory: a select can't wait");
+        return false;
     if (chan_publish_in_list(ch, state, r, CHAN_RECV, false)) {
         waitlist_will_leave(&ch->receivers, chan_wait_is_over);
         return true;

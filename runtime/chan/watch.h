@@ -62,10 +62,10 @@ static inline bool watch_holds(struct sched_g *g)
     return watch_is_open(g->watch.record);
 }
 
-/* Begin one, instead of what the goroutine has watched until now. False: look again. */
+/* Begin one, instead of what the goroutine has watched until now. */
 bool watch_make(struct weft_chan *ch, uint64_t state, struct sched_g *g);
 
-/* See to it that ch, where nobody but receivers waited in that state, is watched. False: look again. */
+/* See to it that ch, where nobody but receivers waited in that state, is watched. False: it has moved on, or there is no memory. */
 static inline bool watch_begin(struct weft_chan *ch, uint64_t state, struct sched_g *g)
 {
     struct waiter *r = g->watch.record;
