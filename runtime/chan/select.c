@@ -199,6 +199,8 @@ static inline bool own_will_do(struct select *s, struct sched_g *g)
         uint64_t state = c->priv[PRIV_STATE];
         if (c->chan->form != FORM_SYNC)
             return false;
+        if (likely(!(state & CHAN_EITHER) && c->chan->elem_size))
+            continue;
         if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
             watch_pays(c->chan, state, g) && watch_begin(c->chan, state, g))
             s->watched = i;

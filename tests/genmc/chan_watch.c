@@ -4,10 +4,8 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: it doesn't look at the watch when it has registered | runtime/chan/stop.c | s/!watch_holds(m->g)/false/
- * bug: it looks before it registers | runtime/chan/stop.c | s/bool registered = chan_publish_in_word(ch, state, w, kind);/bool held = watch_holds(m->g), registered = chan_publish_in_word(ch, state, w, kind);/; s/!watch_holds(m->g)/!held/
  * bug: no fence of the owner | runtime/chan/watch.h | s/^    atomic_fence_after_rmw()/    (void)0/
  * bug: no fence of the taker | runtime/chan/watch.c | s/^    atomic_fence_after_rmw()/    (void)0/
- * bug: who has taken the watch claims whatever wait it is in | runtime/chan/watch.c | s/atomic_load_acquire(&waiter_extra(r)->watching)/atomic_load_acquire(\&w->word)/
  * bug: it goes on as if stopped without claiming itself | runtime/chan/stop.c | s/&& chan_wait_end(w, token)) {/\&\& (chan_wait_end(w, token), true)) {/
  * bug: it stays in the channel when it is stopped | runtime/chan/stop.c | s/unlikely(own.won != OF_OP) && registered/false/ */
 #include "watching.h"
