@@ -154,6 +154,9 @@ enum chan_stop chan_recv_or_stop(struct weft_chan *done, struct weft_chan *ch, v
  * not it is in no buffer. (try.c) */
 bool chan_enter(struct weft_chan *ch, uint32_t tail);
 
+/* How much memory it takes, from where it begins. (chan.c) */
+size_t chan_bytes(const struct weft_chan *ch);
+
 /* Drop a reference. (chan.c) */
 void chan_drop(struct weft_chan *ch);
 

@@ -12,9 +12,9 @@ enum meeting {
     MEETING_NOT    /* he can't be had as simply as that, or somebody else has been here */
 };
 
-/* The partner, in the state's word, is a select: read was his waiter's word then. */
-enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
-                         struct sched_m *m);
+/* The partner, in the state's word, is a select: read was the word of w, his waiter, then. */
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                         void *elem, struct sched_m *m);
 
 /* The partner is a sender, alone, in the word of a channel of words, whose buffer is full: have the oldest element and
  * put his into the buffer. m: from sched_m_unasked(). False: look again. (try.c) */

@@ -111,11 +111,11 @@ static inline __attribute__((always_inline)) bool sync_waits(struct weft_chan *c
 
 /* A select waits, or is stale. */
 static inline __attribute__((always_inline)) bool sync_with_select(struct weft_chan *ch,
-                                                                   uint64_t state, uint64_t read,
-                                                                   uint64_t kind, void *elem,
-                                                                   struct sched_m *m)
+                                                                   uint64_t state, struct waiter *w,
+                                                                   uint64_t read, uint64_t kind,
+                                                                   void *elem, struct sched_m *m)
 {
-    enum meeting met = meet_select(ch, state, read, elem, m);
+    enum meeting met = meet_select(ch, state, w, read, elem, m);
     if (likely(met == MEETING_DONE))
         return true;
     if (met == MEETING_STALE)
@@ -124,15 +124,17 @@ static inline __attribute__((always_inline)) bool sync_with_select(struct weft_c
 }
 
 static __attribute__((noinline)) bool send_to_select(struct weft_chan *ch, uint64_t state,
-                                                     uint64_t read, void *elem, struct sched_m *m)
+                                                     struct waiter *w, uint64_t read, void *elem,
+                                                     struct sched_m *m)
 {
-    return sync_with_select(ch, state, read, CHAN_SEND, elem, m);
+    return sync_with_select(ch, state, w, read, CHAN_SEND, elem, m);
 }
 
 static __attribute__((noinline)) bool recv_from_select(struct weft_chan *ch, uint64_t state,
-                                                       uint64_t read, void *elem, struct sched_m *m)
+                                                       struct waiter *w, uint64_t read, void *elem,
+                                                       struct sched_m *m)
 {
-    return sync_with_select(ch, state, read, CHAN_RECV, elem, m);
+    return sync_with_select(ch, state, w, read, CHAN_RECV, elem, m);
 }
 
 /* Closed, or others wait: behind them, if they are of the same kind. */
@@ -158,8 +160,8 @@ static inline __attribute__((always_inline)) bool sync_op(struct weft_chan *ch, 
         if (unlikely(!w))
             return sync_slowly(ch, kind, elem);
         if (unlikely(read & CLAIM_FLAGS))
-            return kind == CHAN_SEND ? send_to_select(ch, state, read, elem, m)
-                                     : recv_from_select(ch, state, read, elem, m);
+            return kind == CHAN_SEND ? send_to_select(ch, state, w, read, elem, m)
+                                     : recv_from_select(ch, state, w, read, elem, m);
         return likely(meeting_here(ch, state, chan_met(state), w, kind ^ CHAN_EITHER, elem, size,
                                    m)) ||
                sync_slowly(ch, kind, elem);

@@ -152,7 +152,7 @@ static enum chan_result try_case(weft_case *c)
         struct waiter *w = meeting_partner(state, &read);
         if (likely(w) && !(read & CLAIM_FLAGS)
                 ? meeting_here(ch, state, chan_met(state), w, partners, c->elem, ch->elem_size, m)
-                : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
+                : w && meet_select(ch, state, w, read, c->elem, m) == MEETING_DONE)
             return CHAN_DONE;
     }
     if (ch->form == FORM_WORD && c->op == WEFT_OP_RECV && recv_word(ch, c->elem))
@@ -178,6 +178,7 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
         const weft_case *c = &s->cases[i];
         int64_t deadline = c->op == WEFT_OP_AFTER ? time_after(c->ns) : WEFT_FOREVER;
         if (c->op == WEFT_OP_AFTER && (s->after_case == NO_CASE || deadline < s->deadline)) {
+            s->reason = WAIT_SELECT_UNTIL;
             s->deadline = deadline;
             s->after_case = (int)i;
         }

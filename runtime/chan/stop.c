@@ -84,7 +84,7 @@ static inline bool stop_meets(struct weft_chan *ch, uint64_t state, struct waite
                               void *elem, uint64_t kind, struct sched_m *m)
 {
     if (read & CLAIM_FLAGS)
-        return meet_select(ch, state, read, elem, m) == MEETING_DONE;
+        return meet_select(ch, state, w, read, elem, m) == MEETING_DONE;
     return meeting_here(ch, state, chan_met(state), w, kind ^ CHAN_EITHER, elem, ch->elem_size, m);
 }
 

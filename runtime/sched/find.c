@@ -40,7 +40,10 @@ int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
-        int64_t at = timer_slot_earliest(&sched.ps[i]->timer);
+        struct p *p = sched.ps[i];
+        if (unlikely(!p))
+            continue; /* the caller has been an orphan for a moment */
+        int64_t at = timer_slot_earliest(&p->timer);
         if (at < earliest)
             earliest = at;
     }
@@ -225,6 +228,13 @@ static struct g *take_any(struct m *m)
     return g ? g : steal(m, true);
 }
 
+/* g is still switching out on another M; or, if that is an orphan, it never will. */
+static void put_back(struct p *p, struct g *g)
+{
+    if (likely(!sched.orphans || !g_is_orphans(g)))
+        runq_push_tail(p, g);
+}
+
 /* g was picked where it can't be switched to. NULL. */
 struct g *runq_refuse(struct m *m, struct g *g)
 {
@@ -232,7 +242,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
         m->refused = g; /* find_runnable is next */
         p_look_soon(m->p);
     } else {
-        runq_push_tail(m->p, g);
+        put_back(m->p, g);
     }
     return NULL;
 }
@@ -256,6 +266,8 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
+    if (unlikely(p_is_orphan(p)))
+        return NULL;
     qsbr_quiescent();
     return runq_settled(m, take_local(p, round_begin(p)));
 }
@@ -345,7 +357,7 @@ static void retire_own_p(struct m *m)
     }
     if (p_retire(m->p)) {
         alloc_bind(NULL);
-        m->p = NULL;
+        m_set_p(m, NULL);
     }
 }
 
@@ -401,7 +413,7 @@ struct g *find_runnable(struct m *m)
             continue;
         }
         if (unlikely(on_cpu)) {
-            runq_push_tail(m->p, g); /* still switching out on another M */
+            put_back(m->p, g);
             if (++retries % RETRIES_BEFORE_YIELD == 0)
                 os_yield();
             arch_relax();

@@ -18,11 +18,11 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-const _Atomic(uint32_t) sched_nothing_asked;
+const struct weft_here sched_nowhere = {.place_ = SCHED_NUMBERS};
 
 /* used: they are named in assembly */
 __attribute__((used)) _Thread_local struct m *tls_m;
-__attribute__((used)) _Thread_local const _Atomic(uint32_t) *tls_asked = &sched_nothing_asked;
+__attribute__((used)) _Thread_local const struct weft_here *weft_here_now = &sched_nowhere;
 
 /* A context that starts g on its stack. */
 void g_prepare(struct g *g)
@@ -201,6 +201,12 @@ bool sched_is_orphan(void)
     return m && m->g && p_is_orphan(m->p);
 }
 
+struct sched_p *sched_p_left(void)
+{
+    struct m *m = m_self();
+    return (struct sched_p *)(m && !m->holds ? m->p : NULL);
+}
+
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();
@@ -213,13 +219,18 @@ struct waiter *waiter_self(void)
 
 static inline __attribute__((always_inline)) void park(struct m *m, struct g *g)
 {
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
-    if (likely(to))
+    if (likely(to)) {
         g_switch(m, g, to);
-    else
+    } else {
+        if (unlikely(p_is_orphan(m->p)))
+            orphan_unlink(g);
         sched_switch_to_loop(m, g, g);
+    }
     atomic_store_relaxed(&g->state, G_ALIVE);
 }
 
@@ -257,16 +268,20 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 
 uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
 {
-    return wait_own((struct m *)m, (struct g *)m->g, reason);
+    struct g *g = (struct g *)m->g;
+    if (unlikely(g->waiter.g != g))
+        return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
+    return wait_own((struct m *)m, g, reason);
 }
 
-static void wake_foreign(struct g *g)
+/* An orphan that holds nothing took g out when the run was still its own: both have been left behind since. */
+static __attribute__((noinline)) void wake_without_p(struct g *g)
 {
-    if (!foreign_enter())
-        return; /* the run that it belonged to is over */
+    struct m *m = m_self();
+    if (unlikely(m && m->p && !m->holds))
+        return;
     atomic_add_relaxed(&sched.foreign_unparks, 1);
     sched_inject(g);
-    foreign_exit();
 }
 
 /* Out of line: a wake-up that displaces nobody saves no registers. */
@@ -296,7 +311,7 @@ void waiter_wake(struct waiter *w)
     }
     struct p *p = p_self();
     if (unlikely(!p)) {
-        wake_foreign(g);
+        wake_without_p(g);
         return;
     }
     wake_next(p, g);

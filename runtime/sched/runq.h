@@ -15,7 +15,7 @@
  * look has missed (a fence would cost each wake-up or weft_go 2.3 ns).
  *
  * Cost: push_next 0 RMWs, 1 if it displaces; push_tail 0; pick 0 of `next`, 1 of the deque. Solo: 0. Rejected: an RMW for
- * each push and pick of `next` (20 ns more for two that hand over to and fro, of 105). */
+ * each push and pick of `next` (docs/decisions.md). */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
 

@@ -108,6 +108,12 @@ void waiter_kill(struct waiter *w)
     atomic_and_acq_rel(&w->word, ~UINT64_C(1));
 }
 
+/* All memory of those from waiter_get(). */
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg)
+{
+    slab_each_block(&waiter_class, fn, arg);
+}
+
 __attribute__((constructor)) static void install(void)
 {
     sched_set_cache_class(SCHED_CACHE_WAITERS, &waiter_class);

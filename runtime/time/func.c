@@ -243,12 +243,16 @@ static weft_timer *start_held(struct sched_p *p, int64_t deadline, weft_fn fn, v
 static __attribute__((noinline)) weft_timer *start_slow(struct sched_p *p, int64_t deadline,
                                                         weft_fn fn, void *arg)
 {
-    enum run_hold hold = fn ? sched_hold_run_at(p) : RUN_GONE;
-    if (hold == RUN_GONE) {
-        errno = fn ? ESRCH : EINVAL;
+    weft_timer *timer = NULL;
+    if (!fn) {
+        errno = EINVAL;
         return NULL;
     }
-    weft_timer *timer = start_held(p, deadline, fn, arg);
+    enum run_hold hold = sched_hold_run_at(p);
+    if (hold == RUN_GONE)
+        errno = ESRCH;
+    else
+        timer = start_held(p, deadline, fn, arg);
     sched_release_run(hold);
     return timer;
 }

@@ -264,7 +264,7 @@ void timer_arm_slow(struct sched_p *p, struct timers *ts, struct timer *t, int64
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
                     void (*dropped)(void *arg), void *arg, uint64_t token)
 {
-    struct sched_p *p = sched_p_here();
+    struct sched_p *p = sched_p_for_timers();
     struct timers *ts = timers_at(p);
     struct slab_cache *records = sched_cache_at(p, SCHED_CACHE_TIMERS);
     struct timer *t = ts && records ? slab_get(&timer_class, records) : NULL;
@@ -336,7 +336,7 @@ bool timer_end(struct sched_p *p, struct timer *t, uint64_t generation)
 
 bool timer_cancel(const struct timer_ticket *ticket)
 {
-    struct sched_p *p = sched_p_here();
+    struct sched_p *p = sched_p_for_timers();
     struct timer *t = ticket->timer;
     uint64_t loose = ticket->generation << STATE_BITS | TIMER_LOOSE;
     if (atomic_load_acquire(&t->state) != loose || !timer_end_loose(p, t, loose))

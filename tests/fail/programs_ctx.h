@@ -130,16 +130,17 @@ static int replies(weft_ctx *ctx, size_t replica, void *out, void *arg)
     return -EIO;
 }
 
-/* All of them, or none. */
+/* All of them, or none. So many that some are refused when others have been started. */
 static void main_replicate(void *arg)
 {
+    enum { REPLICAS = 3 * SOME };
     size_t out = 77;
     (void)arg;
     atomic_store(&answered, 0);
-    int rc = weft_replicate(NULL, 3, replies, &out, sizeof out, NULL);
+    int rc = weft_replicate(NULL, REPLICAS, replies, &out, sizeof out, NULL);
     if (rc != -EIO)
         accepted(rc);
-    CHECK_EQ(atomic_load(&answered), rc == -EIO ? 3 : 0);
+    CHECK_EQ(atomic_load(&answered), rc == -EIO ? REPLICAS : 0);
     CHECK_EQ(out, 77);
 }
 

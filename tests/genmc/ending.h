@@ -14,8 +14,8 @@
 
 struct sched sched;
 _Thread_local struct m *tls_m; /* model_m stands for it */
-_Thread_local const _Atomic(uint32_t) *tls_asked;
-const _Atomic(uint32_t) sched_nothing_asked;
+__thread const struct weft_here *weft_here_now;
+const struct weft_here sched_nowhere;
 
 static struct p p;
 static struct g g;

@@ -22,6 +22,9 @@ static struct object {
 } *object;
 
 _Atomic(bool) os_fence_is_asymmetric;
+struct weft_row_ sched_rows[2];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers;
 
 void os_fence_prepare(void) {}
 

@@ -7,6 +7,5 @@
  * edit: runtime/chan/select.c | /bool run(struct/,/^}/s/for (;;) {/for (int rounds = 0;; rounds++) { if (rounds > 1) give_up();/
  * edit: runtime/chan/select_wait.c | s/back_off(attempts);/give_up();/
  * bug: it goes round again and a channel still names its own waiter | runtime/chan/select_own.c | /s->not_own = true;/,/^    }/s/own_withdraw(&own, registered, w);//
- * bug: it goes round again though somebody has claimed it | runtime/chan/select_own.c | s/unlikely(!all) && chan_wait_end(w, token)/!all \&\& (chan_wait_end(w, token), true)/
- * bug: it becomes plain before it has withdrawn | runtime/chan/select_own.c | /s->not_own = true;/,/^    }/{s/own_withdraw(&own, registered, w);/own_make_plain(w);/;s/^        own_make_plain(w);$/        own_withdraw(\&own, registered, w);/} */
+ * bug: it goes round again though somebody has claimed it | runtime/chan/select_own.c | s/unlikely(!all) && chan_wait_end(w, token)/!all \&\& (chan_wait_end(w, token), true)/ */
 #include "meeting.h"
