@@ -154,9 +154,13 @@ weft_chan *weft_chan_ref(weft_chan *ch)
 /* What the last reference finds there must be over. */
 static void forget(struct waiter *w)
 {
-    if (waiter_is_own(w) || !chan_wait_is_over(w))
+    struct taken t = {.hold = sched_hold_run()};
+    bool watches = !waiter_is_own(w) && chan_is_watch(w);
+    if (watches ? chan_claim(w, NULL, &t) : waiter_is_own(w) || !chan_wait_is_over(w))
         sched_fatal("weft: channel freed while in use");
-    waiter_drop(w);
+    if (!watches)
+        waiter_drop(w);
+    sched_release_run(t.hold);
 }
 
 void chan_fini_inside(struct weft_chan *ch)

@@ -19,6 +19,7 @@
 #include "arch/os.h"
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/watch.h"
 #include "runtime/chan/word.h"
 #include "runtime/time/time.h"
 
@@ -186,14 +187,27 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
-/* Whether it may wait with its goroutine's own waiter. */
-static inline bool own_will_do(const struct select *s)
+/* Whether it may wait with its goroutine's own waiter; then s->watched is watched, if that pays. */
+static inline bool own_will_do(struct select *s, struct sched_g *g)
 {
-    if (s->waited || s->not_own || s->n > OWN_CASES_MAX)
+    if (s->not_own || s->n > OWN_CASES_MAX)
         return false;
-    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
-        if (select_has_channel(c) && c->chan->form != FORM_SYNC)
+    s->watched = OWN_NONE;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        if (!select_has_channel(c))
+            continue;
+        uint64_t state = c->priv[PRIV_STATE];
+        if (c->chan->form != FORM_SYNC)
             return false;
+        if (likely(!(state & CHAN_EITHER) && c->chan->elem_size))
+            continue;
+        if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
+            watch_pays(c->chan, state, g) && watch_begin(c->chan, state, g))
+            s->watched = i;
+        else if (state & CHAN_EITHER)
+            return false;
+    }
     return true;
 }
 
@@ -204,7 +218,7 @@ static bool wait_for_one(struct select *s, struct selected *out)
     if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
         chan_block_for_ever(WAIT_SELECT);
     struct sched_m *m = sched_m_unasked();
-    return m && own_will_do(s) ? select_wait_own(s, out, m) : select_wait(s, out);
+    return m && own_will_do(s, m->g) ? select_wait_own(s, out, m) : select_wait(s, out);
 }
 
 /* False: the default runs. */

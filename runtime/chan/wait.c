@@ -4,6 +4,7 @@
 
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/watch.h"
 
 #define HOLDERS_ABANDONED (UINT32_C(1) << 30) /* and more */
 
@@ -66,11 +67,13 @@ static bool claim_record(struct waiter *w, struct selecting *me, enum run_hold h
 bool chan_claim(struct waiter *w, struct selecting *me, struct taken *t)
 {
     t->w = claim_record(w, me, t->hold) ? w : NULL;
+    if (t->w && chan_is_watch(w))
+        return watch_claim(t);
     return t->w;
 }
 
 /* It has been claimed: note which of its cases it is, the one with that channel. */
-static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64_t kind)
+weft_case *chan_own_case(struct waiter *w, struct weft_chan *ch, uint64_t kind)
 {
     struct own_select *own = w->elem;
     weft_op op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
@@ -81,7 +84,7 @@ static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64
     return c;
 }
 
-static bool own_select_claim(struct waiter *w, uint64_t read)
+bool chan_own_claim(struct waiter *w, uint64_t read)
 {
     return (read & CLAIM_OPEN) && atomic_cas_acq_rel(&w->word, &read, chan_ended(read));
 }
@@ -97,9 +100,9 @@ bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, u
     if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
         t->w = w;
         t->own_elem = w->elem;
-    } else if (own_select_claim(w, read)) {
+    } else if (chan_own_claim(w, read)) {
         t->w = w;
-        t->own_elem = own_select_case(w, ch, kind)->elem;
+        t->own_elem = chan_own_case(w, ch, kind)->elem;
     }
     return t->w;
 }
@@ -112,9 +115,9 @@ enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w,
     uint64_t kind = state & CHAN_EITHER;
     if (!(read & CLAIM_OPEN))
         return MEETING_STALE;
-    if (!atomic_cas_acq_rel(&ch->state, &state, chan_met(state)) || !own_select_claim(w, read))
+    if (!atomic_cas_acq_rel(&ch->state, &state, chan_met(state)) || !chan_own_claim(w, read))
         return MEETING_NOT;
-    weft_case *c = own_select_case(w, ch, kind);
+    weft_case *c = chan_own_case(w, ch, kind);
     chan_copy(kind == CHAN_RECV ? c->elem : elem, kind == CHAN_RECV ? elem : c->elem,
               ch->elem_size);
     waiter_wake_here(w, m);

@@ -94,6 +94,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
         g_forget_wait(g);
+        g_end_watch(g);
         g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
@@ -299,6 +300,7 @@ static void bury(void *object, void *arg)
             stack_put(&sched.stack_class, &grave->stacks, g->stack);
     }
     g_forget_wait(g);
+    g_end_watch(g);
     g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }

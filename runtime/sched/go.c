@@ -26,7 +26,7 @@ int g_carved(void *object)
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
     WEFT_DEBUG_ASSERT(!g->flow.deferred && !atomic_load_relaxed(&g->waiting) && !g->locals &&
-                      !g->waiter.cancellable);
+                      !g->watch.record && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
@@ -238,6 +238,21 @@ uint64_t weft_self(void)
 {
     struct m *m = m_self();
     return m && m->g ? m->g->id : 0;
+}
+
+void sched_set_watch(struct sched_g *sched_g, struct waiter *record)
+{
+    struct g *g = (struct g *)sched_g;
+    g->watch.record = record;
+    g->flags |= G_WATCHES;
+}
+
+void g_end_watch(struct g *g)
+{
+    struct waiter *record = g->watch.record;
+    g->watch = (struct sched_watch){0};
+    if (record)
+        record->unlink(record);
 }
 
 SANITIZE_OWNER_DATA_END

@@ -64,9 +64,10 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
-#define G_MAIN 8u    /* goroutine 1: the run ends with it */
-#define G_LOCKED 16u /* only locked_to may run it */
-#define G_LOCALS 32u /* has values under keys (local.c) */
+#define G_MAIN 8u     /* goroutine 1: the run ends with it */
+#define G_LOCKED 16u  /* only locked_to may run it */
+#define G_LOCALS 32u  /* has values under keys (local.c) */
+#define G_WATCHES 64u /* has had a watch */
 
 /* g.on_cpu */
 #define ON_CPU 1u
@@ -94,6 +95,7 @@ struct g {
     _Atomic(struct waiter *) waiting; /* what it is parked with, if not its own waiter */
     struct m *locked_to;
     struct sched_flow flow;
+    struct sched_watch watch;
     struct locals *locals;
     _Atomic(int64_t) parked_since; /* at the latest; if its reason has WAIT_SEEN: see age.c */
     struct sanitize_fiber fiber;
@@ -258,6 +260,7 @@ HERE_SAME(place);
 HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
 SCHED_SAME(g, sched_g, flow);
+SCHED_SAME(g, sched_g, watch);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -438,6 +441,8 @@ _Noreturn void sched_abandon(void);
 int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
+
+void g_end_watch(struct g *g);
 
 /* local.c */
 void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */

@@ -378,6 +378,8 @@ _Noreturn void sched_exit(void)
     exceptions_forget(m_self());
     if (unlikely(g->flags & G_LOCALS))
         locals_destroy();
+    if (unlikely(g->flags & G_WATCHES))
+        g_end_watch(g);
     if (g->flags & G_MAIN)
         atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
@@ -399,6 +401,8 @@ static __attribute__((noinline)) void returned_specially(struct g *g)
 {
     if (g->flags & G_LOCALS)
         locals_destroy();
+    if (g->flags & G_WATCHES)
+        g_end_watch(g);
     if (g->flags & G_MAIN)
         run_main_returned();
 }
@@ -414,7 +418,7 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
-    if (unlikely(g->flags & (G_MAIN | G_LOCALS)))
+    if (unlikely(g->flags & (G_MAIN | G_LOCALS | G_WATCHES)))
         returned_specially(g);
     exit_here();
 }

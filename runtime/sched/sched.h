@@ -90,6 +90,7 @@ struct waiter_extra {
     uint32_t primary, index, other_index;
     uint32_t chain, won;
     _Atomic(uint32_t) life;
+    _Atomic(uint64_t) watching;
 };
 
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
@@ -240,6 +241,12 @@ struct sched_timer_slot {
     _Atomic(int64_t) loose;    /* the same of those that aren't in it */
 };
 
+/* What the channel room keeps for a goroutine from one wait to the next: see chan/watch.h. */
+struct sched_watch {
+    struct waiter *record; /* NULL, or to be let go of by its unlink(record) */
+    const void *seen;
+};
+
 /* What the fail room keeps for each goroutine and foreign thread. */
 struct weft_deferred;
 struct sched_panic;
@@ -264,6 +271,7 @@ struct sched_g {
     _Atomic(struct waiter *) waiting;
     struct m *locked_to;
     struct sched_flow flow;
+    struct sched_watch watch;
 };
 struct sched_p {
     _Atomic(struct g *) next;
@@ -350,6 +358,9 @@ static inline void sched_release_run(enum run_hold hold)
     if (unlikely(hold > RUN_OURS))
         sched_release_run_without_p(hold);
 }
+
+/* The goroutine's watch becomes that. It is let go of when the goroutine ends. */
+void sched_set_watch(struct sched_g *g, struct waiter *record);
 
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
 static inline bool sched_is_asked(void)
