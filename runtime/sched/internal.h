@@ -66,6 +66,7 @@ enum g_state {
 #define G_MAIN 8u    /* goroutine 1: the run ends with it */
 #define G_LOCKED 16u /* only locked_to may run it */
 #define G_LOCALS 32u /* has values under keys (local.c) */
+#define G_RELOCKS 64u /* parked by waiter_wait_unlocking() */
 
 /* g.on_cpu */
 #define ON_CPU 1u

@@ -211,12 +211,26 @@ struct waiter *waiter_self(void)
     return &m->g->waiter;
 }
 
-static inline __attribute__((always_inline)) void park(struct g *g)
+/* `to` is picked and about to run, woken from waiter_wait_unlocking(): is it given the lock? */
+static inline bool goes_on_with(struct g *to, _Atomic(uint64_t) *lock)
+{
+    if (!(to->flags & G_RELOCKS) || to->waiter.elem != lock || atomic_load_relaxed(lock) != 1)
+        return false;
+    to->waiter.result |= WAITER_HAS_LOCK;
+    sanitize_release(&to->waiter);
+    return true;
+}
+
+/* lock: NULL, or see waiter_wait_unlocking(). */
+static inline __attribute__((always_inline)) void park(struct g *g, _Atomic(uint64_t) *lock,
+                                                       void (*unlock)(_Atomic(uint64_t) *lock))
 {
     struct m *m = m_self();
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
+    if (lock && !(likely(to) && goes_on_with(to, lock)))
+        unlock(lock);
     if (likely(to))
         g_switch(m, g, to);
     else
@@ -229,7 +243,7 @@ static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
 {
     if (w->g) {
         atomic_store_relaxed(&w->g->waiting, w);
-        park(w->g);
+        park(w->g, NULL, NULL);
         atomic_store_relaxed(&w->g->waiting, NULL);
     } else {
         foreign_wait(w);
@@ -245,7 +259,21 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
         wait_elsewhere(w);
         return w->result;
     }
-    park(g);
+    park(g, NULL, NULL);
+    sanitize_acquire(w);
+    return w->result;
+}
+
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock))
+{
+    struct g *g = container_of(w, struct g, waiter);
+    WEFT_DEBUG_ASSERT(w->g == g && atomic_load_relaxed(lock));
+    atomic_store_relaxed(&w->reason, (uint8_t)reason);
+    w->elem = lock;
+    g->flags |= G_RELOCKS;
+    park(g, lock, unlock);
+    g->flags &= (uint8_t)~G_RELOCKS;
     sanitize_acquire(w);
     return w->result;
 }

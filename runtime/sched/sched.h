@@ -162,6 +162,13 @@ bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 /* Park until woken; w->result. */
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
+/* The same for a goroutine's own waiter, by one who has a lock that he lets go of as he parks, and wants again when he has been woken. A
+ * lock's word is 1 while nobody waits for it: then it stays as it is if the goroutine that runs here next has been woken from such a wait
+ * for the same one, who finds WAITER_HAS_LOCK in his result. Else unlock(lock). */
+#define WAITER_HAS_LOCK UINT16_C(0x8000)
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock));
+
 /* Make its owner runnable. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 

@@ -102,16 +102,22 @@ static inline uint64_t queue_remove(uint64_t word, struct queue_node *node)
     return queue_first(word) == node ? queue_set_first(word, next) : word;
 }
 
-/* The caller's waiter, about to wait for object. */
-static inline struct waiter *queue_stand(struct queue_node *node, void *object,
-                                         void (*unlink)(void *object))
+/* w, the caller's waiter, is about to wait for object. */
+static inline void queue_stand_with(struct queue_node *node, struct waiter *w, void *object,
+                                    void (*unlink)(void *object))
 {
-    struct waiter *w = waiter_self();
     node->w = w;
     node->next = NULL;
     w->object = object;
     w->unlink = unlink;
     w->result = 0;
+}
+
+static inline struct waiter *queue_stand(struct queue_node *node, void *object,
+                                         void (*unlink)(void *object))
+{
+    struct waiter *w = waiter_self();
+    queue_stand_with(node, w, object, unlink);
     return w;
 }
 
