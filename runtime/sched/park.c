@@ -182,11 +182,27 @@ __attribute__((noinline)) void sched_give_way(void)
         weft_yield();
 }
 
+/* The clock is looked at the first, second, fourth, eighth time and so on, so one who does it more seldom than every GO_ON_NS / GO_ON_TIMES
+ * gives way when he has gone on for between GO_ON_NS and about twice that. */
 void sched_go_on_for_now(void)
 {
     struct m *m = m_self();
-    if (m && ++m->gone_on % GO_ON_TIMES == 0)
+    if (!m || !m->g)
+        return;
+    uint64_t picks = p_picks(m->p);
+    if (picks != m->gone_on_picks) {
+        m->gone_on_picks = picks;
+        m->gone_on = 0;
+    }
+    uint32_t times = ++m->gone_on;
+    if (times & (times - 1))
+        return;
+    if (times == 1) {
+        m->gone_on_since = os_now();
+    } else if (times >= GO_ON_TIMES || os_now() - m->gone_on_since >= GO_ON_NS) {
+        m->gone_on = 0;
         sched_give_way();
+    }
 }
 
 bool sched_on_goroutine(void)

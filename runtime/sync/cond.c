@@ -27,26 +27,10 @@ static queue_word *cond_word(weft_cond *c)
     return (queue_word *)&c->queue_;
 }
 
-/* Become busy, if somebody waits. 0: nobody does. */
-static uint64_t lock_waited(queue_word *q)
-{
-    unsigned looks = 0;
-    uint64_t word = atomic_load_acquire(q);
-    while (word) {
-        if (unlikely(word & QUEUE_BUSY)) {
-            queue_give_way(&looks);
-            word = atomic_load_acquire(q);
-        } else if (atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY)) {
-            break;
-        }
-    }
-    return word;
-}
-
 static void cond_unlink_dead(void *cond)
 {
     queue_word *q = cond_word(cond);
-    uint64_t word = lock_waited(q);
+    uint64_t word = queue_lock_waited(q);
     if (word)
         queue_unlock(q, queue_remove_dead(word));
 }
@@ -189,7 +173,7 @@ static uint64_t begin_signal(weft_cond *c)
 {
     sched_checkpoint();
     check_not_copied(c);
-    return lock_waited(cond_word(c));
+    return queue_lock_waited(cond_word(c));
 }
 
 static __attribute__((noinline)) void signal_slow(weft_cond *c)
@@ -269,7 +253,7 @@ static void wait_foreign(struct waiter *w, uint64_t token, int64_t deadline)
 static void leave(weft_cond *c, struct queue_node *node)
 {
     queue_word *q = cond_word(c);
-    uint64_t word = lock_waited(q);
+    uint64_t word = queue_lock_waited(q);
     if (word)
         queue_unlock(q, node->next ? queue_remove(word, node) : word);
 }

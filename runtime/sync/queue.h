@@ -44,6 +44,9 @@ void queue_give_way(unsigned *n);
 
 uint64_t queue_lock_slow(queue_word *q);
 
+/* Become busy unless the word is 0, as its queue is empty: what it was. Then who emptied it is done with its nodes. */
+uint64_t queue_lock_waited(queue_word *q);
+
 /* Take those out whom a run that ended has left behind. While busy; the new word. */
 uint64_t queue_remove_dead(uint64_t word);
 

@@ -3,9 +3,9 @@
  * in it afterwards, and the next one who has the mutex wakes him.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: a signal is busy in an empty queue | runtime/sync/cond.c | /^static uint64_t lock_waited/,/^}/{s/while (word) {/for (;;) {/}
+ * bug: a signal is busy in an empty queue | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/{s/while (word) {/for (;;) {/}
  * bug: who finds the queue empty hasn't seen who emptied it | runtime/sync/cond.c | s/!atomic_load_acquire(q)))/!atomic_load_relaxed(q)))/
- * bug: who timed out hasn't seen who took him out | runtime/sync/cond.c | /^static uint64_t lock_waited/,/^}/s/atomic_load_acquire/atomic_load_relaxed/ */
+ * bug: who timed out hasn't seen who took him out | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/s/atomic_load_acquire/atomic_load_relaxed/ */
 #include "deadline.h"
 #include "syncing.h"
 
