@@ -4,7 +4,7 @@
  * wants it for a moment now and then; how long that one waits, an iteration a time. */
 #include "bench/harness.h"
 
-enum { CROWD = 8, BURST = 64, MILLISECONDS = 1000, WAITS = 1000, WAITS_SMALL = 20 };
+enum { CROWD = 8, BURST = 64, MILLISECONDS = 1000, WAITS = 200, WAITS_SMALL = 20 };
 
 struct crowd {
     weft_mutex mutex;

@@ -4,6 +4,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a signal is busy in an empty queue | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/{s/while (word) {/for (;;) {/}
+ * bug: who timed out takes himself out twice | runtime/sync/cond.c | s/node->next ? queue_remove/true ? queue_remove/
  * bug: who finds the queue empty hasn't seen who emptied it | runtime/sync/cond.c | s/!atomic_load_acquire(q)))/!atomic_load_relaxed(q)))/
  * bug: who timed out hasn't seen who took him out | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/s/atomic_load_acquire/atomic_load_relaxed/ */
 #include "deadline.h"

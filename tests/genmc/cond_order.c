@@ -5,7 +5,6 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a signal is spent on who timed out | runtime/sync/cond.c | /^static .*signal_busy/,/^}/s/while (!w && /if (!w \&\& /
- * bug: who timed out takes himself out twice | runtime/sync/cond.c | s/node->next ? queue_remove/true ? queue_remove/
  * bug: the first is removed, the queue says otherwise | runtime/sync/queue.h | s/return queue_first(word) == node ? queue_set_first(word, next) : word;/return word;/ */
 #include "deadline.h"
 #include "syncing.h"
