@@ -58,6 +58,26 @@ static void init_cells(struct weft_chan *ch)
                                                              << POSITION_SHIFT);
 }
 
+/* ---- memory: a P keeps those without a ring, which programs make by the million ---- */
+
+static struct weft_chan *chan_alloc(size_t bytes)
+{
+    struct sched_p *p = sched_p_here();
+    struct weft_chan *ch = p && bytes == sizeof *ch ? spares_get(&p->chans) : NULL;
+    if (unlikely(!ch))
+        return alloc_zeroed(CACHE_LINE, bytes);
+    memset(ch, 0, CACHE_LINE); /* gcc makes stores of a line, a call of more */
+    memset(&ch->receivers, 0, sizeof *ch - CACHE_LINE);
+    return ch;
+}
+
+static void chan_release(struct weft_chan *ch)
+{
+    struct sched_p *p = sched_p_here();
+    if (!p || ch->form >= FORM_WORD || !spares_put(&p->chans, ch))
+        alloc_free(ch);
+}
+
 weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
 {
     size_t bytes;
@@ -71,7 +91,7 @@ weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
         return NULL;
     }
     struct layout l = lay_out(form, elem_size, capacity);
-    struct weft_chan *ch = alloc_zeroed(CACHE_LINE, l.bytes);
+    struct weft_chan *ch = chan_alloc(l.bytes);
     if (!ch) {
         errno = ENOMEM;
         return NULL;
@@ -133,7 +153,7 @@ static __attribute__((noinline)) void chan_free(struct weft_chan *ch)
     }
     if (ch->form == FORM_NODE)
         nodes_fini(ch->nodes);
-    alloc_free(ch);
+    chan_release(ch);
 }
 
 void chan_drop(struct weft_chan *ch)

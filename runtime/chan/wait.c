@@ -5,10 +5,15 @@
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
 
-#define HOLDERS_ABANDONED                                                                          \
-    (UINT32_C(1) << 30) /* and more: the own waiter of a goroutine that is gone */
+#define HOLDERS_ABANDONED (UINT32_C(1) << 30) /* and more */
 
 SANITIZE_OWNER_DATA_BEGIN
+
+/* It is the own waiter of a goroutine that is gone: see waiter_kill(). */
+static inline bool is_abandoned(struct waiter *w)
+{
+    return atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+}
 
 /* ---- claiming ---- */
 
@@ -84,9 +89,9 @@ static bool own_select_claim(struct waiter *w, uint64_t read)
 bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
                         struct selecting *me, struct taken *t)
 {
-    if (!waiter_is_own(w))
-        return chan_claim(w, me, t);
     t->w = NULL;
+    if (!waiter_is_own(w))
+        return !is_abandoned(w) && chan_claim(w, me, t);
     if (unlikely(w->g && t->hold == RUN_GONE))
         return false;
     if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
@@ -254,7 +259,7 @@ void chan_unlink_abandoned(void *object)
     uint64_t state = atomic_load_acquire(&ch->state);
     while (state & CHAN_WORD) {
         struct waiter *w = waiter_by_name(chan_aux(state));
-        bool own = waiter_is_own(w) || atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+        bool own = waiter_is_own(w) || is_abandoned(w);
         if (own ? waiter_is_own(w) : !chan_wait_is_over(w))
             break;
         if (!atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)))

@@ -32,6 +32,7 @@
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
+#include "weft-config.h"
 
 /* Picks between two looks at what is not on the hot path: injection, timers, the far end of `next`'s
  * privilege, a quiescent state. Go's number. */
@@ -135,10 +136,13 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
-    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
+    uint32_t picks_put_off;    /* what was left when a slow pick was called for early */
+    _Atomic(uint16_t) thieves; /* who would take `next`: see runq.h */
+    _Atomic(uint16_t) taking;  /* the holder does */
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
+    struct spares chans;
     _Atomic(int64_t) timers; /* a counter, as those below */
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */
@@ -206,6 +210,7 @@ struct m {
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */
     unsigned locks;     /* how often that has locked it */
+    unsigned holds;     /* that its thread has taken while it had no P of a run: hold.c */
     bool ends;          /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
@@ -245,6 +250,7 @@ SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
 SCHED_SAME(g, sched_g, waiter);
+SCHED_SAME(g, sched_g, flow);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -271,7 +277,7 @@ struct sched {
         watch_deadline; /* till when an idle M sleeps for timers */
 
     _Alignas(CACHE_LINE) _Atomic(uint32_t) state; /* enum run_state */
-    _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
+    _Atomic(uint64_t) holds, releases[2];         /* see hold.c */
     _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
     _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
@@ -377,6 +383,12 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
         atomic_or_acq_rel(&m->asked, what);
 }
 
+/* The first of ID_BLOCK ids that are the caller's. */
+static inline uint64_t ids_take(void)
+{
+    return atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 /* The same for one that must not be seen before what led to it. */
@@ -386,6 +398,13 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
 void injection_push(struct g *g);
 void injection_take(struct p *p);
 void sched_inject(struct g *g);
+
+/* hold.c */
+bool foreign_enter(void); /* true: a run is on, and held until foreign_exit */
+void foreign_exit(void);
+void holds_begin_run(void);
+void holds_end_run(void);
+void holds_forget(void);
 
 /* park.c */
 void g_prepare(struct g *g);
@@ -488,7 +507,8 @@ void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
 bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
-void tell_leaks(void);          /* of the run that has ended */
+void orphan_unlink(struct g *g);
+void tell_leaks(void); /* of the run that has ended */
 
 /* child.c */
 int child_prepare(void); /* 0 or -ENOMEM */
@@ -560,6 +580,9 @@ void thaw(bool dies);
 bool freeze_is_on(void);
 void freeze_wait(void);
 
+/* held.c: g is about to wait, or to leave its thread. */
+void held_check(struct m *m, struct g *g);
+
 /* age.c */
 uint64_t g_parked_minutes(struct g *g);
 void age_pass(int64_t now);
@@ -579,15 +602,11 @@ void stall_end(void);
 void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
-bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
-void foreign_exit(void);
-void foreign_shut(void); /* no more enter; those inside have left */
-struct g *foreign_g(void);
+struct g *foreign_g(uint64_t *id); /* a free one, and its id. NULL without memory */
 void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
-struct sched_flow *foreign_flow(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */

@@ -319,8 +319,8 @@ size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from)
     struct asking asking = {.buf = buf, .n = n, .all = all, .from = from};
     if (n == 0)
         return 0;
-    enum run_hold hold = all ? sched_hold_run() : RUN_GONE;
-    asking.all = hold != RUN_GONE;
+    enum run_hold hold = all ? sched_hold_run() : RUN_UNASKED;
+    asking.all = hold == RUN_OURS || hold == RUN_HELD;
     asking.trace = trace_of_living();
     if (asking.all)
         freeze(false);

@@ -20,6 +20,7 @@
 #include <weft/base.h>
 
 #include "alloc/slab.h"
+#include "alloc/spares.h"
 #include "arch/assert.h"
 #include "arch/atomic.h"
 
@@ -121,6 +122,7 @@ static inline uint32_t waiter_name(const struct waiter *w)
 {
     return w ? w->name : 0;
 }
+#define WAITER_NAMES_MAX ((UINT32_C(1) << 28) - 1)
 #define WAITER_CHUNK_BITS 16
 #define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
 extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
@@ -162,18 +164,21 @@ bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 /* Park until woken; w->result. */
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
-/* The same for a goroutine's own waiter, by one who has a lock that he lets go of as he parks, and wants again when he has been woken. A
- * lock's word is 1 while nobody waits for it: then it stays as it is if the goroutine that runs here next has been woken from such a wait
- * for the same one, who finds WAITER_HAS_LOCK in his result. Else unlock(lock). */
+/* The same with the own waiter of the goroutine that runs on m (sched_m_unasked). */
+struct sched_m;
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason);
+
+/* The same by one who has a lock, lets go of it as he parks, and wants it again when he has been woken. A lock's word is 1 while
+ * nobody waits for it: then it stays so if the goroutine that runs here next has been woken from such a wait for the
+ * same one, who finds WAITER_HAS_LOCK in his result. Else unlock(lock). w is a goroutine's own. */
 #define WAITER_HAS_LOCK UINT16_C(0x8000)
 uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
                                void (*unlock)(_Atomic(uint64_t) *lock));
 
-/* Make its owner runnable. The last touch of w by this waker. */
+/* Make its owner runnable; if that is a goroutine, by who holds the run. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 
 /* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
-struct sched_m;
 void waiter_wake_here(struct waiter *w, struct sched_m *m);
 
 /* A new generation, to be won by waiter_claim. Before publishing. */
@@ -224,7 +229,17 @@ void sched_set_trim(bool (*fn)(void));
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
     _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+    _Atomic(int64_t) earliest; /* deadline of the first timer in the wheel, OS_FOREVER: none */
+    _Atomic(int64_t) loose;    /* the same of those that aren't in it */
+};
+
+/* What the fail room keeps for each goroutine and foreign thread. */
+struct weft_deferred;
+struct sched_panic;
+struct sched_flow {
+    struct weft_deferred *deferred; /* newest first */
+    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
+    uint32_t exits;                 /* calls of weft_goexit */
 };
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
@@ -237,13 +252,18 @@ struct sched_g {
     char switched[64];
     struct g *next;
     struct waiter waiter;
+    _Atomic(struct waiter *) waiting;
+    struct m *locked_to;
+    struct sched_flow flow;
 };
 struct sched_p {
     _Atomic(struct g *) next;
     _Atomic(uint32_t) picks_left, rounds, mode;
     uint32_t number, picks_put_off;
+    _Atomic(uint16_t) thieves, taking;
     uint64_t id_next, id_end;
     struct slab_cache gs, caches[SCHED_CACHES];
+    struct spares chans; /* runtime/chan's */
     _Atomic(int64_t) timers;
     _Alignas(CACHE_LINE) struct sched_timer_slot timer;
 };
@@ -277,6 +297,15 @@ static inline struct sched_p *sched_p_here(void)
     return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
 }
 
+/* The same for timers: an orphan that holds no run has those of its waits with the P that it was left with, where nobody fires
+ * them. */
+struct sched_p *sched_p_left(void);
+static inline struct sched_p *sched_p_for_timers(void)
+{
+    struct sched_p *p = sched_p_here();
+    return likely(p) ? p : sched_p_left();
+}
+
 /* As sched_cache(), by who knows his P, or that he has none. */
 static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_cache which)
 {
@@ -284,15 +313,17 @@ static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_ca
 }
 
 enum run_hold {
-    RUN_GONE, /* none is on; its goroutines never run again */
+    RUN_UNASKED, /* nothing is held */
     RUN_OURS,
-    RUN_HELD
+    RUN_HELD,
+    RUN_GONE /* none is on: goroutines that wait never run again. Held is that no run begins */
 };
 enum run_hold sched_hold_run_without_p(void);
-void sched_release_run_without_p(void);
+void sched_release_run_without_p(enum run_hold hold);
 
-/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
- * processor of the run holds it anyway. */
+/* While this is held the run isn't taken down, and its goroutines may be woken; or none begins. A thread that has a
+ * processor of the run holds it anyway. Whatever was answered is to be released, and soon: weft_run waits for it at the
+ * beginning and at the end of a run. */
 static inline enum run_hold sched_hold_run_at(struct sched_p *p)
 {
     return likely(p) ? RUN_OURS : sched_hold_run_without_p();
@@ -305,8 +336,8 @@ static inline enum run_hold sched_hold_run(void)
 
 static inline void sched_release_run(enum run_hold hold)
 {
-    if (unlikely(hold == RUN_HELD))
-        sched_release_run_without_p();
+    if (unlikely(hold > RUN_OURS))
+        sched_release_run_without_p(hold);
 }
 
 /* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
@@ -329,25 +360,23 @@ static inline void sched_checkpoint(void)
         sched_give_way();
 }
 
+/* The caller's. Fatal on a foreign thread without memory. */
+struct sched_flow *foreign_flow(void);
+static inline struct sched_flow *sched_flow(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    return likely(m && m->g) ? &m->g->flow : foreign_flow();
+}
+
 /* This goroutine's M, if nothing is asked of it and its run is on: what the short ways of operations begin with. NULL
  * on a foreign thread and in a blocking section too. Not across a park. */
 static inline struct sched_m *sched_m_unasked(void)
 {
     struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked) ||
-                 atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return NULL;
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked)))
+        return NULL; /* an orphan has been asked to stop, for ever */
     return m;
 }
-
-/* What the fail room keeps for each goroutine and foreign thread. */
-struct weft_deferred;
-struct sched_flow {
-    struct weft_deferred *deferred; /* newest first */
-    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
-    uint32_t exits;                 /* calls of weft_goexit */
-};
-struct sched_flow *sched_flow(void);
 
 /* A panic, in the frame that raises it. */
 struct sched_panic {

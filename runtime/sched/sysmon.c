@@ -89,8 +89,8 @@ static bool others_wait(struct p *p, int64_t now)
            atomic_load_relaxed(&sched.injected) || timers_earliest() <= now;
 }
 
-/* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have to be soon. The time is the thread's
- * own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
+/* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have
+ * to be soon. The time is the thread's own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
  * for one that comes back from a blocking section: a loop of short ones is a slice like any other. */
 static bool end_slice(struct p *p, int64_t now)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cond_empty.c - one who has the mutex lines up in a queue that a signal from outside the mutex, and a timer, may just be emptying: he is
- * in it afterwards, and the next one who has the mutex wakes him.
+ * cond_empty.c - one who has the mutex lines up in a queue that a signal from outside the mutex, and a timer, may just be
+ * emptying: he is in it afterwards, and the next one who has the mutex wakes him.
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a signal is busy in an empty queue | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/{s/while (word) {/for (;;) {/}

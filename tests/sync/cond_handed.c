@@ -101,7 +101,8 @@ static void wait_with_another(void *arg)
 
 TEST(nobody_is_given_another_mutex)
 {
-    /* Goal: a waiter who was woken for one mutex isn't given the one that a wait lets go of: it is free, and he locks his own. */
+    /* Goal: a waiter who was woken for one mutex isn't given the one that a wait lets go of: it is
+     * free, and he locks his own. */
     in_both_ways(wait_with_another);
 }
 

@@ -172,8 +172,8 @@ static void keep_it_long(void *arg)
 TEST(who_has_kept_it_for_a_millisecond_gives_way)
 {
     /* Goal: one who keeps the mutex for milliseconds and at once locks it again lets a waiter have it when he unlocks it for
-     * the second time, or one of the next, not only at the end of his time slice. Method: one processor, so nobody else can take part;
-     * times are counted, so it doesn't matter how fast the machine is. */
+     * the second time, or one of the next, not only at the end of his time slice. Method: one processor, so nobody else
+     * can take part; times are counted, so it doesn't matter how fast the machine is. */
     for (int i = 0; i < 5; i++)
         CHECK_EQ(test_run_procs(1, keep_it_long, NULL), 0);
 }
