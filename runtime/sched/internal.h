@@ -46,6 +46,7 @@
 #endif
 #define ID_BLOCK 256
 #define GO_ON_TIMES 128
+#define GO_ON_NS 1000000
 #define NAME_BYTES 32
 #define INLINE_ARG_BYTES 64
 #define STEAL_NEXT_AFTER_NS 20000
@@ -68,6 +69,7 @@ enum g_state {
 #define G_LOCKED 16u  /* only locked_to may run it */
 #define G_LOCALS 32u  /* has values under keys (local.c) */
 #define G_WATCHES 64u /* has had a watch */
+#define G_RELOCKS 128u /* parked by waiter_wait_unlocking() */
 
 /* g.on_cpu */
 #define ON_CPU 1u
@@ -206,7 +208,9 @@ struct m {
     uint16_t fp_control;              /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
-    uint32_t gone_on; /* see sched_go_on_for_now() */
+    uint32_t gone_on; /* how often since gone_on_picks: see sched_go_on_for_now() */
+    uint64_t gone_on_picks;
+    int64_t gone_on_since;
 
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */

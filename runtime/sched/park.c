@@ -182,11 +182,27 @@ __attribute__((noinline)) void sched_give_way(void)
         weft_yield();
 }
 
+/* The clock is looked at the first, second, fourth, eighth time and so on: who comes here more seldom than every
+ * GO_ON_NS / GO_ON_TIMES gives way when he has gone on for between GO_ON_NS and about twice that. */
 void sched_go_on_for_now(void)
 {
     struct m *m = m_self();
-    if (m && ++m->gone_on % GO_ON_TIMES == 0)
+    if (!m || !m->g)
+        return;
+    uint64_t picks = p_picks(m->p);
+    if (picks != m->gone_on_picks) {
+        m->gone_on_picks = picks;
+        m->gone_on = 0;
+    }
+    uint32_t times = ++m->gone_on;
+    if (times & (times - 1))
+        return;
+    if (times == 1) {
+        m->gone_on_since = os_now();
+    } else if (times >= GO_ON_TIMES || os_now() - m->gone_on_since >= GO_ON_NS) {
+        m->gone_on = 0;
         sched_give_way();
+    }
 }
 
 bool sched_on_goroutine(void)
@@ -217,13 +233,27 @@ struct waiter *waiter_self(void)
     return &m->g->waiter;
 }
 
-static inline __attribute__((always_inline)) void park(struct m *m, struct g *g)
+/* `to` is picked and about to run, woken from waiter_wait_unlocking(): is it given the lock? */
+static inline bool goes_on_with(struct g *to, _Atomic(uint64_t) *lock)
+{
+    if (!(to->flags & G_RELOCKS) || to->waiter.elem != lock || atomic_load_relaxed(lock) != 1)
+        return false;
+    to->waiter.result |= WAITER_HAS_LOCK;
+    sanitize_release(&to->waiter);
+    return true;
+}
+
+/* lock: NULL, or see waiter_wait_unlocking(). */
+static inline __attribute__((always_inline)) void
+park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(uint64_t) *lock))
 {
     if (WEFT_HELD_CHECK)
         held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
+    if (lock && !(likely(to) && goes_on_with(to, lock)))
+        unlock(lock);
     if (likely(to)) {
         g_switch(m, g, to);
     } else {
@@ -239,7 +269,7 @@ static __attribute__((noinline)) uint16_t wait_elsewhere(struct waiter *w)
 {
     if (w->g) {
         atomic_store_relaxed(&w->g->waiting, w);
-        park(m_self(), w->g);
+        park(m_self(), w->g, NULL, NULL);
         atomic_store_relaxed(&w->g->waiting, NULL);
     } else {
         foreign_wait(w);
@@ -252,7 +282,7 @@ static inline __attribute__((always_inline)) uint16_t wait_own(struct m *m, stru
                                                                enum wait_reason reason)
 {
     atomic_store_relaxed(&g->waiter.reason, (uint8_t)reason);
-    park(m, g);
+    park(m, g, NULL, NULL);
     sanitize_acquire(&g->waiter);
     return g->waiter.result;
 }
@@ -272,6 +302,23 @@ uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
     if (unlikely(g->waiter.g != g))
         return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
     return wait_own((struct m *)m, g, reason);
+}
+
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock))
+{
+    struct g *g = container_of(w, struct g, waiter);
+    if (unlikely(w->g != g)) {
+        unlock(lock);
+        return waiter_wait(w, reason);
+    }
+    atomic_store_relaxed(&w->reason, (uint8_t)reason);
+    w->elem = lock;
+    g->flags |= G_RELOCKS;
+    park(m_self(), g, lock, unlock);
+    g->flags &= (uint8_t)~G_RELOCKS;
+    sanitize_acquire(w);
+    return w->result;
 }
 
 /* An orphan that holds nothing took g out when the run was still its own: both have been left behind since. */

@@ -183,6 +183,13 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 struct sched_m;
 uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason);
 
+/* The same by one who has a lock, lets go of it as he parks, and wants it again when he has been woken. A lock's word is 1 while
+ * nobody waits for it: then it stays so if the goroutine that runs here next has been woken from such a wait for the
+ * same one, who finds WAITER_HAS_LOCK in his result. Else unlock(lock). w is a goroutine's own. */
+#define WAITER_HAS_LOCK UINT16_C(0x8000)
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock));
+
 /* Make its owner runnable; if that is a goroutine, by who holds the run. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 

@@ -72,6 +72,7 @@ static _Thread_local void *model_m;
 static _Thread_local void *model_stack;
 
 #define ARCH_TLS_LOAD(var) model_##var()
+#define ARCH_RETURNS_ELSEWHERE __attribute__((noinline))
 #define model_tls_m() ((struct m *)model_m)
 
 /* The word below a stack's record, where its first frame is. */
