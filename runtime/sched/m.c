@@ -198,7 +198,7 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     m->spinning = spinning;
     m->hunting = waker;
     m->waker = waker;
-    atomic_store_relaxed(&p->last_m, m);
+    atomic_store_release(&p->last_m, m); /* pairs with sysmon, which reads what m_init() wrote */
     atomic_add_acq_rel(&sched.threads, 1);
     rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {
