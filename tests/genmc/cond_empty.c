@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cond_empty.c - one who has the mutex lines up in a queue that a signal from outside the mutex, and a timer, may just be
- * emptying: he is in it afterwards, and the next one who has the mutex wakes him.
+ * emptying: he is in it afterwards, and the next signal wakes him.
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a signal is busy in an empty queue | runtime/sync/queue.c | /^uint64_t queue_lock_waited/,/^}/{s/while (word) {/for (;;) {/}
@@ -13,10 +13,9 @@
 #include "runtime/sync/cond.c"
 #include "runtime/sync/mutex.c"
 
-static weft_mutex m = {LOCKED}; /* by the second */
-static weft_cond c = {.mutex_ = &m, .self_ = &c};
-static struct queue_node node;
-static int ready; /* plain */
+static weft_cond c = {.self_ = &c};
+static struct queue_node node, own;
+static _Atomic(uint32_t) lined_up;
 
 /* The end of wait_timed(), in whose frame the node is. */
 static void *first(void *arg)
@@ -30,12 +29,14 @@ static void *first(void *arg)
     return arg;
 }
 
+/* As if he had the mutex: nobody else lines up. */
 static void *second(void *arg)
 {
     m_is(2);
-    while (!ready)
-        weft_cond_wait(&c);
-    weft_mutex_unlock(&m);
+    struct waiter *w = queue_stand(&own, &c, cond_unlink_dead);
+    line_up(&c, &own);
+    atomic_store_release(&lined_up, 1);
+    waiter_wait(w, WAIT_COND);
     return arg;
 }
 
@@ -43,10 +44,8 @@ static void *signals_it(void *arg)
 {
     m_is(3);
     weft_cond_signal(&c);
-    weft_mutex_lock(&m);
-    ready = 1;
+    AWAIT(atomic_load_acquire(&lined_up));
     weft_cond_broadcast(&c);
-    weft_mutex_unlock(&m);
     return arg;
 }
 
@@ -66,6 +65,6 @@ int main(void)
     join(a);
     join(b);
     join(d);
-    REQUIRE(c.queue_ == 0 && m.state_ == 0);
+    REQUIRE(c.queue_ == 0);
     return 0;
 }
