@@ -187,21 +187,14 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
-/* Whether it may wait with its goroutine's own waiter; then s->watched is watched, if that pays. */
-static inline bool own_will_do(struct select *s, struct sched_g *g)
+/* The same, where somebody waits, or a channel has no elements: s->watched is watched then, if that pays. */
+static __attribute__((noinline)) bool own_will_watch(struct select *s, struct sched_g *g)
 {
-    if (s->not_own || s->n > OWN_CASES_MAX)
-        return false;
-    s->watched = OWN_NONE;
     for (uint32_t i = 0; i < s->n; i++) {
         const weft_case *c = &s->cases[i];
         if (!select_has_channel(c))
             continue;
         uint64_t state = c->priv[PRIV_STATE];
-        if (c->chan->form != FORM_SYNC)
-            return false;
-        if (likely(!(state & CHAN_EITHER) && c->chan->elem_size))
-            continue;
         if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
             watch_pays(c->chan, state, g) && watch_begin(c->chan, state, g))
             s->watched = i;
@@ -209,6 +202,23 @@ static inline bool own_will_do(struct select *s, struct sched_g *g)
             return false;
     }
     return true;
+}
+
+/* Whether it may wait with its goroutine's own waiter. */
+static inline bool own_will_do(struct select *s, struct sched_g *g)
+{
+    bool plain = !s->waited;
+    if (s->not_own || s->n > OWN_CASES_MAX)
+        return false;
+    s->watched = OWN_NONE;
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++) {
+        if (!select_has_channel(c))
+            continue;
+        if (c->chan->form != FORM_SYNC)
+            return false;
+        plain &= c->chan->elem_size != 0;
+    }
+    return likely(plain) || own_will_watch(s, g);
 }
 
 static bool wait_for_one(struct select *s, struct selected *out)

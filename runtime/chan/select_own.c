@@ -37,7 +37,7 @@ static void own_withdraw(const struct own_select *own, uint32_t n, struct waiter
 {
     const weft_case *c = own->cases;
     for (uint32_t i = 0; i < n; i++, c++)
-        if (select_has_channel(c) && i != own->won && i != own->watched)
+        if (select_has_channel(c) && i != own->won)
             chan_withdraw_from_word(c->chan, w);
 }
 
