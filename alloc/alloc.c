@@ -35,6 +35,8 @@ void alloc_bind(struct alloc_arena *arena)
 
 #ifdef WEFT_USE_MALLOC
 
+const unsigned alloc_spares_most = 0;
+
 bool alloc_has_arenas(void)
 {
     return false;
@@ -56,6 +58,12 @@ static void arena_free(void *p)
 }
 
 #else
+
+#ifdef WEFT_TEST_BUILD
+const unsigned alloc_spares_most = 3;
+#else
+const unsigned alloc_spares_most = 4096;
+#endif
 
 bool alloc_has_arenas(void)
 {

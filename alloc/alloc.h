@@ -29,4 +29,7 @@ void alloc_free(void *p);
 
 bool alloc_has_arenas(void);
 
+/* So many freed blocks an owner may keep (spares.h): 0 where a checker watches each block's life. */
+extern const unsigned alloc_spares_most;
+
 #endif

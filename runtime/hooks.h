@@ -46,6 +46,9 @@ WEFT_API int weft_priv_proc(void);
 struct weft_rwmutex;
 WEFT_API bool weft_priv_rwmutex_bias(struct weft_rwmutex *rw);
 
+/* How many looks for partial deadlocks have come to an end, with what they found told. */
+WEFT_API uint64_t weft_priv_partial_looks(void);
+
 WEFT_END_DECLS
 
 #endif

@@ -143,6 +143,9 @@ int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline);
  * not it is in no buffer. (try.c) */
 bool chan_enter(struct weft_chan *ch, uint32_t tail);
 
+/* How much memory it takes, from where it begins. (chan.c) */
+size_t chan_bytes(const struct weft_chan *ch);
+
 /* Drop a reference. (chan.c) */
 void chan_drop(struct weft_chan *ch);
 

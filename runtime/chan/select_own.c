@@ -103,7 +103,7 @@ bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m)
         return false;
     }
     bool timed = all && own_arm(s->deadline, w, token, &timer);
-    enum chan_outcome outcome = waiter_wait(w, s->reason);
+    enum chan_outcome outcome = waiter_wait_here(m, s->reason);
     own_withdraw(&own, registered, w);
     own_make_plain(w);
     if (unlikely(timed))

@@ -5,10 +5,15 @@
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
 
-#define HOLDERS_ABANDONED                                                                          \
-    (UINT32_C(1) << 30) /* and more: the own waiter of a goroutine that is gone */
+#define HOLDERS_ABANDONED (UINT32_C(1) << 30) /* and more */
 
 SANITIZE_OWNER_DATA_BEGIN
+
+/* It is the own waiter of a goroutine that is gone: see waiter_kill(). */
+static inline bool is_abandoned(struct waiter *w)
+{
+    return atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+}
 
 /* ---- claiming ---- */
 
@@ -69,11 +74,11 @@ static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64
 {
     struct own_select *own = w->elem;
     weft_op op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
-    uint32_t i = 0;
-    while (own->cases[i].chan != ch || own->cases[i].op != op)
-        i++;
-    own->won = i;
-    return &own->cases[i];
+    weft_case *c = own->cases;
+    while (c->chan != ch || c->op != op)
+        c++;
+    own->won = (uint32_t)(c - own->cases);
+    return c;
 }
 
 static bool own_select_claim(struct waiter *w, uint64_t read)
@@ -84,9 +89,9 @@ static bool own_select_claim(struct waiter *w, uint64_t read)
 bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
                         struct selecting *me, struct taken *t)
 {
-    if (!waiter_is_own(w))
-        return chan_claim(w, me, t);
     t->w = NULL;
+    if (!waiter_is_own(w))
+        return !is_abandoned(w) && chan_claim(w, me, t);
     if (unlikely(w->g && t->hold == RUN_GONE))
         return false;
     if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
@@ -101,10 +106,9 @@ bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, u
 
 /* ---- meeting ---- */
 
-enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
-                         struct sched_m *m)
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                         void *elem, struct sched_m *m)
 {
-    struct waiter *w = waiter_named(chan_aux(state));
     uint64_t kind = state & CHAN_EITHER;
     if (!(read & CLAIM_OPEN))
         return MEETING_STALE;
@@ -254,7 +258,7 @@ void chan_unlink_abandoned(void *object)
     uint64_t state = atomic_load_acquire(&ch->state);
     while (state & CHAN_WORD) {
         struct waiter *w = waiter_by_name(chan_aux(state));
-        bool own = waiter_is_own(w) || atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+        bool own = waiter_is_own(w) || is_abandoned(w);
         if (own ? waiter_is_own(w) : !chan_wait_is_over(w))
             break;
         if (!atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)))

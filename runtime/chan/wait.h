@@ -110,10 +110,11 @@ void chan_unlink_abandoned(void *object);
 
 SANITIZE_OWNER_DATA_BEGIN
 
+_Static_assert(WAITER_NAMES_MAX <= AUX_MAX, "a name fits in aux");
+
 /* The state when w has registered in the word. */
 static inline uint64_t chan_word_state(uint64_t state, struct waiter *w, uint64_t kind)
 {
-    WEFT_ASSERT(waiter_name(w) <= AUX_MAX);
     return (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)waiter_name(w) << AUX_SHIFT;
 }
 

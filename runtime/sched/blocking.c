@@ -143,6 +143,8 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     struct p *p = m->p;
     if (unlikely(p_is_orphan(p)))
         sched_abandon();
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);       /* it may come back on another thread */
     arch_context_note(&g->ctx); /* for reports */
     atomic_store_relaxed(&g->state, G_BLOCKING);
     atomic_store_relaxed(&m->calling, g);

@@ -76,6 +76,14 @@ static bool make_orphan(struct m *m, uint32_t from)
     return true;
 }
 
+/* What waiter_kill() left. */
+static void g_forget_wait(struct g *g)
+{
+    g->waiter.cancellable = false;
+    atomic_store_relaxed(&g->waiter.holders, 0);
+    atomic_store_relaxed(&g->waiting, NULL);
+}
+
 /* An orphan's thread has ended. Its goroutine's stack, if it is one of many, stays where it is: the slab may
  * be of an earlier default size. */
 static void bury_orphan(struct m *m, struct grave *grave)
@@ -85,7 +93,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         sanitize_fiber_destroy(&g->fiber);
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
-        atomic_store_relaxed(&g->waiting, NULL);
+        g_forget_wait(g);
         g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
@@ -229,7 +237,7 @@ static void kill_waiter(void *object, void *arg)
         waiter_kill(w);
 }
 
-static bool in_stack(struct stack *s, const void *p)
+static bool in_stack(const struct stack *s, const void *p)
 {
     return s && (const char *)p >= s->low && (const char *)p < s->low + s->bytes;
 }
@@ -262,6 +270,22 @@ static void unlink_waiter(void *object, void *arg)
         waiter_drop(w);
 }
 
+/* The run ended between g's look whether it has and its lining up: it does for itself what that end would have done. A partner
+ * who comes between the two is spent on it; should he wake it only now, who picks it forgets it (g_is_orphans). */
+void orphan_unlink(struct g *g)
+{
+    struct waiter *w = g_waits_with(g);
+    enum run_hold hold = sched_hold_run();
+    if (w->unlink) {
+        waiter_kill(w);
+        if (!in_stack(g->stack, w->object) && sched_outlives_run(w->object))
+            w->unlink(w->object);
+        if (w != &g->waiter)
+            waiter_drop(w);
+    }
+    sched_release_run(hold);
+}
+
 /* An abandoned goroutine: its deferred calls don't run. */
 static void bury(void *object, void *arg)
 {
@@ -274,9 +298,7 @@ static void bury(void *object, void *arg)
         if (g->stack != sched.main_stack)
             stack_put(&sched.stack_class, &grave->stacks, g->stack);
     }
-    g->waiter.cancellable = false;
-    atomic_store_relaxed(&g->waiter.holders, 0);
-    atomic_store_relaxed(&g->waiting, NULL);
+    g_forget_wait(g);
     g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }

@@ -39,7 +39,7 @@ static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 
 static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
 {
-    p->id_next = atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+    p->id_next = ids_take();
     p->id_end = p->id_next + ID_BLOCK;
     return p->id_next++;
 }
@@ -56,9 +56,10 @@ struct g *g_new(struct p *p, weft_fn fn, void *arg)
 {
     if (likely(p))
         return g_new_here(p, fn, arg);
-    struct g *g = foreign_g();
+    uint64_t id;
+    struct g *g = foreign_g(&id);
     if (g)
-        g_init(g, atomic_add_relaxed(&sched.ids, 1) + 1, fn, arg);
+        g_init(g, id, fn, arg);
     return g;
 }
 
@@ -237,12 +238,6 @@ uint64_t weft_self(void)
 {
     struct m *m = m_self();
     return m && m->g ? m->g->id : 0;
-}
-
-struct sched_flow *sched_flow(void)
-{
-    struct m *m = m_self();
-    return likely(m && m->g) ? &m->g->flow : foreign_flow();
 }
 
 SANITIZE_OWNER_DATA_END

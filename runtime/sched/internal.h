@@ -32,6 +32,7 @@
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
+#include "weft-config.h"
 
 /* Picks between two looks at what is not on the hot path: injection, timers, the far end of `next`'s
  * privilege, a quiescent state. Go's number. */
@@ -133,10 +134,13 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
-    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
+    uint32_t picks_put_off;    /* what was left when a slow pick was called for early */
+    _Atomic(uint16_t) thieves; /* who would take `next`: see runq.h */
+    _Atomic(uint16_t) taking;  /* the holder does */
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
+    struct spares chans;
     _Atomic(int64_t) timers; /* a counter, as those below */
 
     _Alignas(CACHE_LINE) struct sched_timer_slot timer; /* read by all */
@@ -205,6 +209,7 @@ struct m {
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */
     unsigned locks;     /* how often that has locked it */
+    unsigned holds;     /* that its thread has taken while it had no P of a run: hold.c */
     bool ends;          /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
@@ -221,13 +226,14 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
-    struct g *orphan_g;          /* what an orphan ran */
-    struct p *orphan_p;          /* and the P that it holds, if any */
-    uint64_t orphan_run;         /* of which run */
-    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
-    int bound;                   /* which binding set it is bound to: see topology.c */
+    _Atomic(int) thread_id;       /* the kernel's; 0: it hasn't begun */
+    struct g *orphan_g;           /* what an orphan ran */
+    struct p *orphan_p;           /* and the P that it holds, if any */
+    uint64_t orphan_run;          /* of which run */
+    _Atomic(struct g *) calling;  /* which goroutine, in a blocking section */
+    struct sched_panic *raised;   /* in that, to be raised in its goroutine */
+    int bound;                    /* which binding set it is bound to: see topology.c */
+    char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -251,6 +257,7 @@ SCHED_SAME(m, sched_m, place);
 HERE_SAME(place);
 HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
+SCHED_SAME(g, sched_g, flow);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -277,7 +284,7 @@ struct sched {
         watch_deadline; /* till when an idle M sleeps for timers */
 
     _Alignas(CACHE_LINE) _Atomic(uint32_t) state; /* enum run_state */
-    _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
+    _Atomic(uint64_t) holds, releases[2];         /* see hold.c */
     _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
     _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
@@ -397,6 +404,12 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
         atomic_or_acq_rel(&m->asked, what);
 }
 
+/* The first of ID_BLOCK ids that are the caller's. */
+static inline uint64_t ids_take(void)
+{
+    return atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 /* The same for one that must not be seen before what led to it. */
@@ -406,6 +419,13 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
 void injection_push(struct g *g);
 void injection_take(struct p *p);
 void sched_inject(struct g *g);
+
+/* hold.c */
+bool foreign_enter(void); /* true: a run is on, and held until foreign_exit */
+void foreign_exit(void);
+void holds_begin_run(void);
+void holds_end_run(void);
+void holds_forget(void);
 
 /* park.c */
 void g_prepare(struct g *g);
@@ -508,7 +528,8 @@ void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
 bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
-void tell_leaks(void);          /* of the run that has ended */
+void orphan_unlink(struct g *g);
+void tell_leaks(void); /* of the run that has ended */
 
 /* child.c */
 int child_prepare(void); /* 0 or -ENOMEM */
@@ -569,16 +590,23 @@ _Noreturn void sched_report_end(void);
 _Noreturn void sched_fatal_of_all(const char *text); /* no goroutine's doing; TEXT, then all */
 
 /* report.c */
+void report_name(struct text *t, struct g *g); /* "goroutine 7 (worker)" */
 void report_header_running(struct text *t, struct g *g);
 void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text));
 void report_others(struct sched_trace *trace, const struct g *but, void (*out)(const char *text));
 void report_left(bool (*wanted)(struct g *g));
+/* Those that are wanted, by who has begun the trace of the living. */
+void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g));
 
 /* freeze.c */
 void freeze(bool dies);
 void thaw(bool dies);
 bool freeze_is_on(void);
+unsigned freeze_holds(void); /* how many Ms with a P wait till the freeze that is on is over */
 void freeze_wait(void);
+
+/* held.c: g is about to wait, or to leave its thread. */
+void held_check(struct m *m, struct g *g);
 
 /* age.c */
 uint64_t g_parked_minutes(struct g *g);
@@ -588,6 +616,14 @@ void age_pass(int64_t now);
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
 uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
+int threads_known(
+    void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
+
+/* partial.c */
+int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
+void partial_step(int64_t now); /* sysmon, with each look */
+int64_t
+partial_due(void); /* when it wants the next step; OS_FOREVER: not before something has run */
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);
@@ -599,15 +635,11 @@ void stall_end(void);
 void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
-bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
-void foreign_exit(void);
-void foreign_shut(void); /* no more enter; those inside have left */
-struct g *foreign_g(void);
+struct g *foreign_g(uint64_t *id); /* a free one, and its id. NULL without memory */
 void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
-struct sched_flow *foreign_flow(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */
@@ -615,6 +647,7 @@ bool foreign_set_locals(struct locals *t); /* false: no memory */
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
 
 /* caches.c */
 void caches_flush(struct slab_cache caches[SCHED_CACHES]);

@@ -137,8 +137,10 @@ void m_loop(struct m *m)
 {
     char *low = NULL;
     size_t size = 0;
-    if (SANITIZE_STACKS)
+    if (SANITIZE_STACKS || sched_looks_for_partial())
         os_thread_bounds(&low, &size);
+    m->stack_low = low;
+    m->stack_used = __builtin_frame_address(0);
     unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
     weft_here_now = m_here(m);

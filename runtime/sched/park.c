@@ -12,8 +12,8 @@
  * An exiting goroutine can't free the stack it stands on: arrive does, on the next stack. But a
  * successor that has never run and wants the same size just starts over on the dead stack.
  *
- * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
- * (which is also the wake-up's full fence on x86); exit into a fresh goroutine 1 RMW, no switch. */
+ * Floors, where `next` is what is woken and picked: park 0 RMWs + 1 switch; unpark 0; exit into a fresh goroutine
+ * 0, no switch. Yield 1 RMW (the pop) + 1 switch. */
 #include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
@@ -201,6 +201,12 @@ bool sched_is_orphan(void)
     return m && m->g && p_is_orphan(m->p);
 }
 
+struct sched_p *sched_p_left(void)
+{
+    struct m *m = m_self();
+    return (struct sched_p *)(m && !m->holds ? m->p : NULL);
+}
+
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();
@@ -211,52 +217,71 @@ struct waiter *waiter_self(void)
     return &m->g->waiter;
 }
 
-static inline __attribute__((always_inline)) void park(struct g *g)
+static inline __attribute__((always_inline)) void park(struct m *m, struct g *g)
 {
-    struct m *m = m_self();
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
-    if (likely(to))
+    if (likely(to)) {
         g_switch(m, g, to);
-    else
+    } else {
+        if (unlikely(p_is_orphan(m->p)))
+            orphan_unlink(g);
         sched_switch_to_loop(m, g, g);
+    }
     atomic_store_relaxed(&g->state, G_ALIVE);
 }
 
 /* w is not its goroutine's own. */
-static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
+static __attribute__((noinline)) uint16_t wait_elsewhere(struct waiter *w)
 {
     if (w->g) {
         atomic_store_relaxed(&w->g->waiting, w);
-        park(w->g);
+        park(m_self(), w->g);
         atomic_store_relaxed(&w->g->waiting, NULL);
     } else {
         foreign_wait(w);
     }
     sanitize_acquire(w);
+    return w->result;
+}
+
+static inline __attribute__((always_inline)) uint16_t wait_own(struct m *m, struct g *g,
+                                                               enum wait_reason reason)
+{
+    atomic_store_relaxed(&g->waiter.reason, (uint8_t)reason);
+    park(m, g);
+    sanitize_acquire(&g->waiter);
+    return g->waiter.result;
 }
 
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 {
     struct g *g = container_of(w, struct g, waiter);
+    if (likely(w->g == g))
+        return wait_own(m_self(), g, reason);
     atomic_store_relaxed(&w->reason, (uint8_t)reason);
-    if (unlikely(w->g != g)) {
-        wait_elsewhere(w);
-        return w->result;
-    }
-    park(g);
-    sanitize_acquire(w);
-    return w->result;
+    return wait_elsewhere(w);
 }
 
-static void wake_foreign(struct g *g)
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
 {
-    if (!foreign_enter())
-        return; /* the run that it belonged to is over */
+    struct g *g = (struct g *)m->g;
+    if (unlikely(g->waiter.g != g))
+        return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
+    return wait_own((struct m *)m, g, reason);
+}
+
+/* An orphan that holds nothing took g out when the run was still its own: both have been left behind since. */
+static __attribute__((noinline)) void wake_without_p(struct g *g)
+{
+    struct m *m = m_self();
+    if (unlikely(m && m->p && !m->holds))
+        return;
     atomic_add_relaxed(&sched.foreign_unparks, 1);
     sched_inject(g);
-    foreign_exit();
 }
 
 /* Out of line: a wake-up that displaces nobody saves no registers. */
@@ -286,7 +311,7 @@ void waiter_wake(struct waiter *w)
     }
     struct p *p = p_self();
     if (unlikely(!p)) {
-        wake_foreign(g);
+        wake_without_p(g);
         return;
     }
     wake_next(p, g);

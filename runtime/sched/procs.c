@@ -29,6 +29,7 @@ static void empty(struct p *p)
         injection_push(g);
     magazine_flush(&p->gs.free, &sched.g_class.depot);
     caches_flush(p->caches);
+    spares_free(&p->chans);
     stacks_flush(&sched.stack_class, &p->stacks);
     atomic_fence_full(); /* [WAKE-1] */
     if (some)
@@ -55,6 +56,7 @@ void p_share(struct p *p)
 static bool make_first_share(struct m *m)
 {
     struct p *p = sched.ps[0];
+    os_fence_prepare(); /* for thieves, see runq.h */
     if (m)
         p_share(p);
     while (atomic_load_acquire(&p->mode) == P_SOLO) {

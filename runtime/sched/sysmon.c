@@ -6,7 +6,7 @@
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
  * next weft call (m.asked), and if wanted tells of those that make none (stall.c). It gives the memory of
  * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS, and notes who waits
- * since then (age.c). It finds deadlocks (deadlock.c), and reports what SIGQUIT asks for.
+ * since then (age.c). It finds deadlocks (deadlock.c, partial.c), and reports what SIGQUIT asks for.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
@@ -143,7 +143,8 @@ static void retire_idle(void)
 static int64_t next_duty(struct monitor *mon)
 {
     int64_t trim = mon->trimmed ? OS_FOREVER : mon->trim_at, timer = timers_earliest();
-    return timer < trim && timer < atomic_load_relaxed(&sched.watch_deadline) ? timer : trim;
+    int64_t duty = partial_due() < trim ? partial_due() : trim;
+    return timer < duty && timer < atomic_load_relaxed(&sched.watch_deadline) ? timer : duty;
 }
 
 /* The same while it dozes: a moment after the next timer. */
@@ -229,6 +230,7 @@ static void look(struct monitor *mon)
     if (unlikely(atomic_load_relaxed(&quit)))
         sched_fatal_of_all("SIGQUIT: quit");
     trim_if_due(mon, now);
+    partial_step(now);
     retire_idle();
     bool busy = !all_idle();
     mon->dozes &= !(busy && mon->busy);

@@ -196,18 +196,20 @@ static void rw_unlink_dead(void *rwmutex)
     weft_rwmutex *rw = rwmutex;
     struct queue_string s = {0};
     uint64_t word = queue_lock(rw_word(rw));
+    enum run_hold hold = sched_hold_run();
     struct queue_node *writer = waiting_writer(word, RUN_OURS);
     bool writer_died = writer && waiter_is_dead(writer->w);
     word = queue_remove_dead(word);
     uint64_t state = atomic_load_acquire(rw_state(rw));
-    if (!(state & RW_WRITING) && waiting_writer(word, RUN_GONE))
-        word = after_reader(rw, word, RUN_GONE, &s);
+    if (!(state & RW_WRITING) && waiting_writer(word, hold))
+        word = after_reader(rw, word, hold, &s);
     else if ((state & RW_WAITING) && !(state & RW_WRITING))
-        word = admit_readers(rw, word, state, RUN_GONE, &s);
+        word = admit_readers(rw, word, state, hold, &s);
     else if ((state & RW_WAITING) && !queue_first(word))
         atomic_sub_acq_rel(rw_state(rw), RW_WAITING);
     queue_unlock(rw_word(rw), word);
     queue_wake_all(s.first);
+    sched_release_run(hold);
     if (writer_died)
         mutex_release(&rw->writers_);
 }

@@ -110,7 +110,10 @@ static void go_on_without(weft_sem *s, uint64_t word, enum run_hold hold)
 static void sem_unlink_dead(void *sem)
 {
     weft_sem *s = sem;
-    go_on_without(s, queue_remove_dead(queue_lock(sem_word(s))), RUN_GONE);
+    uint64_t word = queue_lock(sem_word(s));
+    enum run_hold hold = sched_hold_run();
+    go_on_without(s, queue_remove_dead(word), hold);
+    sched_release_run(hold);
 }
 
 /* ---- acquire ---- */
@@ -240,7 +243,7 @@ static int64_t give_to_waiting(weft_sem *s, int64_t n, enum run_hold *hold,
                                struct queue_string *served)
 {
     uint64_t word = queue_lock(sem_word(s));
-    if (*hold == RUN_GONE)
+    if (*hold == RUN_UNASKED)
         *hold = sched_hold_run();
     uint64_t state = atomic_load_acquire(sem_state(s));
     if ((state & SEM_WAITING) && (uint64_t)n <= state >> 1)
@@ -252,7 +255,7 @@ static int64_t give_to_waiting(weft_sem *s, int64_t n, enum run_hold *hold,
 void weft_sem_release_slow(weft_sem *s, int64_t n)
 {
     struct queue_string served = {0};
-    enum run_hold hold = RUN_GONE;
+    enum run_hold hold = RUN_UNASKED;
     check(s, n);
     while (!give_back(s, n) && (n = give_to_waiting(s, n, &hold, &served)) != 0)
         continue;

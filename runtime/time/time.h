@@ -40,10 +40,6 @@ bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
 /* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
 
-/* The same, by one who knows his P (sched_p_here()). */
-struct sched_p;
-bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation);
-
 SANITIZE_OWNER_DATA_BEGIN
 
 /* A ticket that several threads replace. Its two words are read by a CAS: halves of two tickets could be another's
@@ -77,10 +73,11 @@ struct weft_timer {
     bool is_func;
 };
 
-/* Of one from weft_after_func: what the public calls give. */
-bool func_timer_stop(struct weft_timer *timer);
+/* Of one from weft_after_func: what the public calls give. By one who knows his P (sched_p_here()). */
+struct sched_p;
+bool func_timer_stop(struct sched_p *p, struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
-void func_timer_unref(struct weft_timer *timer);
+void func_timer_unref(struct sched_p *p, struct weft_timer *timer);
 
 /* time + ns, neither below 0; WEFT_FOREVER if that is later. */
 static inline int64_t time_plus(int64_t time, int64_t ns)

@@ -13,7 +13,7 @@
 #ifndef WEFT_TESTS_GENMC_IDLING_H
 #define WEFT_TESTS_GENMC_IDLING_H
 
-#include "model.h"
+#include "fence.h"
 
 #include "runtime/sched/deque.c"
 #include "runtime/sched/find.c"

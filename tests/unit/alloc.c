@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * alloc.c - magazines and their depot, slabs, stacks, and which NUMA node they lie on. */
+ * alloc.c - magazines and their depot, slabs, spares, stacks, and which NUMA node they lie on. */
 #include "alloc/alloc.h"
 #include "../numa.h"
 #include "../test.h"
 
 #include "alloc/slab.h"
+#include "alloc/spares.h"
 #include "alloc/stack.h"
 #include "arch/os.h"
 #include <sys/mman.h>
@@ -92,6 +93,30 @@ static struct stack_class stacks;
 __attribute__((constructor)) static void set_stack_bytes(void)
 {
     stacks.bytes = os_stack_bytes((size_t)64 << 10);
+}
+
+TEST(spares_are_kept_up_to_a_bound)
+{
+    /* Goal: what was freed last comes back first; no more than alloc_spares_most are kept (none under a sanitizer), and all can
+     * be given up. Method: one more than that. */
+    struct spares spares = {0};
+    size_t most = alloc_spares_most;
+    void **blocks = calloc(most + 1, sizeof *blocks);
+    REQUIRE(blocks);
+    for (size_t i = 0; i <= most; i++) {
+        blocks[i] = alloc_aligned(CACHE_LINE, CACHE_LINE);
+        REQUIRE(blocks[i]);
+        CHECK_EQ(spares_put(&spares, blocks[i]), i < most);
+    }
+    for (size_t i = most; i-- > 0;)
+        CHECK_PTR_EQ(spares_get(&spares), blocks[i]);
+    CHECK_PTR_EQ(spares_get(&spares), NULL);
+    for (size_t i = 0; i < most; i++)
+        CHECK(spares_put(&spares, blocks[i]));
+    spares_free(&spares);
+    CHECK_PTR_EQ(spares_get(&spares), NULL);
+    alloc_free(blocks[most]);
+    free(blocks);
 }
 
 TEST(stacks_are_recycled_last_in_first_out)

@@ -226,7 +226,7 @@ func fibChan20(c *call) {
 	for i := 0; i < c.iterations; i++ {
 		c.check(<-fib(c, 20), 6765)
 	}
-	c.elapsed = time.Since(begin)
+	c.total(time.Since(begin))
 }
 
 func skynet(c *call, out chan<- int, number, leaves int) {
@@ -254,7 +254,7 @@ func skynet1m(c *call) {
 		go skynet(c, out, 0, leaves)
 		c.check(<-out, sumBelow(leaves))
 	}
-	c.elapsed = time.Since(begin)
+	c.total(time.Since(begin))
 }
 
 func sieveFilter(in <-chan int, out chan<- int, prime int) {
@@ -295,5 +295,5 @@ func sieve500(c *call) {
 	for i := 0; i < c.iterations; i++ {
 		c.check(sieve(c, last), last)
 	}
-	c.elapsed = time.Since(begin)
+	c.total(time.Since(begin))
 }

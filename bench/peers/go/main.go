@@ -40,6 +40,12 @@ func (c *call) count(counter string, value float64) {
 	c.counters[counter] = value
 }
 
+// total is for a row whose operation is the whole.
+func (c *call) total(elapsed time.Duration) {
+	c.elapsed = elapsed
+	c.count("total_ns", float64(elapsed)/float64(c.iterations))
+}
+
 // countPercentiles sorts the samples and sets p50_ns, p99_ns and p999_ns.
 func (c *call) countPercentiles(samples []time.Duration) {
 	sort.Slice(samples, func(i, j int) bool { return samples[i] < samples[j] })

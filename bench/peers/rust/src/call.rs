@@ -51,6 +51,12 @@ impl Call {
         self.took(begin.elapsed());
     }
 
+    /// A row whose operation is the whole.
+    pub fn total_since(&self, begin: Instant) {
+        self.took_since(begin);
+        self.count("total_ns", self.ns_per_iteration());
+    }
+
     pub fn elapsed(&self) -> Duration {
         *self.elapsed.lock().unwrap()
     }

@@ -31,7 +31,7 @@ pub async fn fib_chan_20(call: &'static Call) {
     for _ in 0..call.iterations {
         call.check(fib(call, 20).await.unwrap(), 6765);
     }
-    call.took_since(begin);
+    call.total_since(begin);
 }
 
 /// A leaf is a task of its own kind, for a task takes the memory of all that it may ever hold.
@@ -63,7 +63,7 @@ pub async fn skynet_1m<L: Library>(call: &'static Call) {
         skynet::<L>(call, tx, 0, leaves);
         call.check(rx.recv().await.unwrap(), sum_below(leaves));
     }
-    call.took_since(begin);
+    call.total_since(begin);
 }
 
 const MEMBERS: u64 = 503;
@@ -155,5 +155,5 @@ pub async fn sieve_500<L: Library>(call: &'static Call) {
     for _ in 0..call.iterations {
         call.check(sieve::<L>(call, last).await, last);
     }
-    call.took_since(begin);
+    call.total_since(begin);
 }
