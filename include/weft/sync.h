@@ -98,7 +98,8 @@ WEFT_INLINE_ bool weft_rwmutex_count_(weft_rwmutex *rw, bool out)
         return false;
     uint64_t ticket = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED),
              i = ticket & WEFT_RWMUTEX_COLUMN_;
-    uint32_t n = __atomic_load_n(&row->counts_[i], __ATOMIC_RELAXED);
+    uint32_t n =
+        __atomic_load_n(&row->counts_[i], __ATOMIC_ACQUIRE); /* after all who left before */
     __atomic_store_n(&row->counts_[i], n + 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* [BIAS-1] */
     bool counted = WEFT_LIKELY_(__atomic_load_n(&row->tickets_[i], __ATOMIC_ACQUIRE) == ticket);

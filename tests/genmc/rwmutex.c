@@ -90,7 +90,7 @@ int main(void)
     object->rw.state_ = RW_READER; /* the first */
     object->rw.queue_ = 0;
     object->rw.writers_.state_ = 0;
-    object->rw.bias_ = 0;
+    object->rw.bias_ = bias_time(0); /* who reads needn't say that there are two */
     object->a = object->b = 0;
     object->read = object->written = false;
     pthread_t a = go(leaves, NULL), b = go(reads, NULL), c = go(writes, NULL);
