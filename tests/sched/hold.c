@@ -5,8 +5,6 @@
 
 #include "runtime/hooks.h"
 
-#define CANNOT_STOP "only the test build can stop a thread"
-
 enum { STOPS = 30 }; /* an operation has fewer places */
 
 static weft_chan *chan;
@@ -108,8 +106,6 @@ TEST(a_done_over_the_end_and_the_beginning)
 {
     /* Goal: a thread's last done, stopped anywhere, wakes none but those who wait for its group. The story: it had taken the
      * list, the run ended, and going on it woke a goroutine of the next run, which waited for something else. */
-    if (!weft_priv_hold_at(0))
-        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -156,8 +152,6 @@ TEST(a_sweep_over_the_end_and_the_beginning)
 {
     /* Goal: the same for a thread whose wait has timed out, and who takes the list to clear it; the list has none of the first
      * run's when the group is used again. */
-    if (!weft_priv_hold_at(0))
-        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         reset();
         group = (weft_waitgroup){0};
@@ -260,8 +254,6 @@ TEST(a_send_begun_before_the_run)
 {
     /* Goal: a thread that began an operation before a run takes nobody of that run out without waking him. Method: threads
      * wait for a moment, so that it begins to take one, is stopped anywhere, and finds goroutines instead. */
-    if (!weft_priv_hold_at(0))
-        SKIP(CANNOT_STOP);
     for (uintptr_t n = 1; n <= STOPS; n++) {
         atomic_store(&got, 0);
         atomic_store(&sent, 0);
@@ -276,8 +268,6 @@ TEST(a_send_begun_before_the_run)
 TEST(a_done_begun_before_the_run)
 {
     /* Goal: the same for a WaitGroup's last done. */
-    if (!weft_priv_hold_at(0))
-        SKIP(CANNOT_STOP);
     chan = NULL;
     for (uintptr_t n = 1; n <= STOPS; n++) {
         group = (weft_waitgroup){0};
@@ -423,8 +413,6 @@ TEST(who_lines_up_too_late_leaves_the_line)
         lines_up_for_a_group_until, lines_up_for_a_mutex, lines_up_to_read,    lines_up_to_write,
         lines_up_for_units,         lines_up_for_a_signal};
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
-    if (!weft_priv_hold_at(0))
-        SKIP(CANNOT_STOP);
     if (TEST_TSAN)
         SKIP("TSan doesn't see that an orphan is gone by looking at /proc");
     int threads = threads_at_rest();
