@@ -30,6 +30,11 @@ static _Atomic(uint32_t) thread_ended;
 
 /* ---- what these need of their neighbours ---- */
 
+void g_end_watch(struct g *goroutine)
+{
+    (void)goroutine;
+}
+
 bool sched_looks_for_partial(void)
 {
     return false;
