@@ -16,7 +16,9 @@
  *   - before anything is taken down: who found it on can wake all that he took out.
  *
  * Nothing is waited for in a hold but those who are busy for a few instructions (sync/queue.h), and no function of the
- * program is called, so a turn takes as long as the kernel keeps such a thread from running. One that is killed within
+ * program is called, so a turn takes as long as the kernel keeps such a thread from running. Longer only: weft_stack of all
+ * goroutines, which has them stand still for a moment (freeze.c), and a weft_maxprocs, which waits for another, and till the
+ * only P's holder shares it or the run ends. One that is killed within
  * a call of weft (by pthread_cancel, or a jump out of a signal's handler) leaves its hold behind and the next turn waits for
  * ever, as it would with a mutex; the child of a fork has no other threads, and forgets their holds.
  *
