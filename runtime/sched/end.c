@@ -54,25 +54,27 @@ static void name_orphan(struct g *g)
 }
 
 /* The run goes on without m, whose state was `from`: its P goes with it, and what it runs keeps its
- * descriptor and its stack. False: it has just moved. */
+ * descriptor and its stack. False: it has just moved, or runs none: then it may be about to take a P. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
     m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
+    if (from == M_RUNNING && !m->orphan_g)
+        return false;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
-    m->orphan_run = sched_run_number();
-    if (from == M_RUNNING && m->orphan_g)
-        name_orphan(m->orphan_g);
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p || p != m->p)
             continue;
-        atomic_store_relaxed(&p->mode, P_ORPHAN);
+        atomic_store_relaxed(&p->mode, P_ORPHAN); /* before all that may take long */
         sched.ps[i] = NULL;
         m->orphan_p = p;
     }
+    m->orphan_run = sched_run_number();
     os_thread_detach(m->thread);
     sched.orphans++;
+    if (from == M_RUNNING)
+        name_orphan(m->orphan_g);
     return true;
 }
 
@@ -276,15 +278,17 @@ static void unlink_waiter(void *object, void *arg)
 void orphan_unlink(struct g *g)
 {
     struct waiter *w = g_waits_with(g);
-    enum run_hold hold = sched_hold_run();
-    if (w->unlink) {
+    enum run_hold hold = sched_hold_run_without_p(); /* its P may not be marked yet */
+    void (*unlink)(void *object) = w->unlink;        /* a partner may be about to clear both */
+    void *object = w->object;
+    if (unlink) {
         waiter_kill(w);
-        if (!in_stack(g->stack, w->object) && sched_outlives_run(w->object))
-            w->unlink(w->object);
+        if (!in_stack(g->stack, object) && sched_outlives_run(object))
+            unlink(object);
         if (w != &g->waiter)
             waiter_drop(w);
     }
-    sched_release_run(hold);
+    sched_release_run_without_p(hold);
 }
 
 /* An abandoned goroutine: its deferred calls don't run. */

@@ -90,9 +90,11 @@ bool work_queued(void)
 {
     if (atomic_load_acquire(&sched.injected))
         return true;
-    for (unsigned i = 0, made = ps_made(); i < made; i++)
-        if (deque_size(&sched.ps[i]->runq))
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[i]; /* NULL: gone with an orphan */
+        if (p && deque_size(&p->runq))
             return true;
+    }
     return false;
 }
 

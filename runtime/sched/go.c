@@ -160,6 +160,11 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
     return 0;
 }
 
+int sched_go_without_p(weft_fn fn, void *arg)
+{
+    return go_foreign(fn, arg, NULL);
+}
+
 int sched_go_in_order(weft_fn fn, void *arg)
 {
     struct p *p = p_held();

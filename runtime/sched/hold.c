@@ -12,13 +12,15 @@
  *
  * A turn is made twice a run, by the thread in weft_run:
  *   - before the first goroutine runs: who found no run on, and passes goroutines over because they never run again, doesn't
- *     meet those of the next run;
+ *     meet those of the next run. Who finds it on already may start and wake some, which wait for main's M (run.c);
  *   - before anything is taken down: who found it on can wake all that he took out.
  *
  * Nothing is waited for in a hold but those who are busy for a few instructions (sync/queue.h), and no function of the
- * program is called, so a turn takes as long as the kernel keeps such a thread from running. One that is killed within
- * a call of weft (by pthread_cancel, or a jump out of a signal's handler) leaves its hold behind and the next turn waits for
- * ever, as it would with a mutex; the child of a fork has no other threads, and forgets their holds.
+ * program is called, so a turn takes as long as the kernel keeps such a thread from running. Longer only: weft_stack of all
+ * goroutines, which has them stand still for a moment (freeze.c), and a weft_maxprocs, which waits for another, and till the
+ * only P's holder shares it or the run ends. One that is killed within a call of weft (by pthread_cancel, or a jump out of a
+ * signal's handler) leaves its hold behind and the next turn waits for ever, as it would with a mutex; the child of a fork has
+ * no other threads, and forgets their holds if weft_run was called before the fork (child.c).
  *
  * Cost: 1 RMW to take one, 1 to release it; no fence. Rejected: one count, read beside the run's state (needs a fence; and a
  * count of all that hold is never seen at zero where many threads are at it). */

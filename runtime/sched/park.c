@@ -257,9 +257,10 @@ park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(u
     if (likely(to)) {
         g_switch(m, g, to);
     } else {
-        if (unlikely(p_is_orphan(m->p)))
+        bool orphan = m_is_orphan(m);
+        if (unlikely(orphan))
             orphan_unlink(g);
-        sched_switch_to_loop(m, g, g);
+        sched_switch_to_loop(m, g, orphan ? NULL : g); /* on_cpu stays: nobody goes on with it */
     }
     atomic_store_relaxed(&g->state, G_ALIVE);
 }

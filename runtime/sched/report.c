@@ -329,9 +329,9 @@ size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from)
     struct asking asking = {.buf = buf, .n = n, .all = all, .from = from};
     if (n == 0)
         return 0;
+    asking.trace = trace_of_living(); /* before the hold: an orphan may not come back from it */
     enum run_hold hold = all ? sched_hold_run() : RUN_UNASKED;
     asking.all = hold == RUN_OURS || hold == RUN_HELD;
-    asking.trace = trace_of_living();
     if (asking.all)
         freeze(false);
     struct m *m = m_self();
@@ -341,8 +341,8 @@ size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from)
         answer(&asking);
     if (asking.all)
         thaw(false);
-    sched_trace_end(asking.trace);
     sched_release_run(hold);
+    sched_trace_end(asking.trace);
     return asking.used;
 }
 

@@ -129,6 +129,9 @@ uint64_t sched_run_number(void);
  * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
 int sched_go_in_order(weft_fn fn, void *arg);
 
+/* The same by who holds none of the run, an orphan too: weft_go would end that one. Also -ESRCH: no run is on. */
+int sched_go_without_p(weft_fn fn, void *arg);
+
 SANITIZE_OWNER_DATA_BEGIN
 
 /* A name fits where a pointer doesn't: an object can keep its first waiter and a count in one word. 0 is

@@ -114,6 +114,11 @@ void topology_unbind(struct m *bound)
 
 void os_probe_admit(void) {}
 
+bool sched_looks_for_partial(void)
+{
+    return false;
+}
+
 void os_signal_stack_enter(struct os_signal_stack *s)
 {
     (void)s;
@@ -188,6 +193,11 @@ void sched_inject(struct g *injected)
 {
     (void)injected;
     REQUIRE(false);
+}
+
+void g_end_watch(struct g *ended)
+{
+    (void)ended;
 }
 
 void stack_unmap(struct stack *s)

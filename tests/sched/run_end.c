@@ -414,6 +414,13 @@ static void acquires(void)
     weft_sem_acquire(&no_units, 1);
 }
 
+static weft_ctx *ctx_with_hook;
+
+static void cancels(void)
+{
+    weft_ctx_cancel(ctx_with_hook);
+}
+
 static void computes_then(void *way)
 {
     atomic_store(&is_away, true);
@@ -456,7 +463,8 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
                                          writes,
                                          writes_after_readers,
                                          waits_for_signal,
-                                         acquires};
+                                         acquires,
+                                         cancels};
     int threads = threads_at_rest();
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
     empty_chan = weft_chan_new(0, 0);
@@ -464,6 +472,9 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     weft_rwmutex_lock(&held_lock);
     weft_rwmutex_rlock(&read_lock);
     weft_mutex_lock(&cond_mutex);
+    ctx_with_hook = weft_ctx_with_cancel(NULL);
+    weft_ctx_hook *hook = weft_ctx_after_func(ctx_with_hook, nothing, NULL);
+    REQUIRE(hook);
     for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
         atomic_store(&come_back, false);
         atomic_store(&is_away, false);
@@ -473,6 +484,8 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
         until_threads(threads);
         CHECK_EQ(test_run(nobody_receives, NULL), 0);
     }
+    CHECK(!weft_ctx_hook_stop(hook)); /* it was called */
+    weft_ctx_unref(ctx_with_hook);
     weft_chan_unref(empty_chan);
     weft_mutex_unlock(&held_mutex);
     weft_rwmutex_unlock(&held_lock);

@@ -23,6 +23,7 @@ struct weft_here {
 };
 
 /* NULL: this thread is never asked to give way, and has no processor. */
+extern __thread const struct weft_here *weft_here_now; /* drivers that need it define it */
 static _Thread_local const struct weft_here *model_here;
 static const struct weft_here model_nowhere = {.place_ = WEFT_NO_PLACE_};
 
