@@ -197,8 +197,8 @@ void chan_drop(struct weft_chan *ch)
 
 void weft_chan_unref(weft_chan *ch)
 {
-    sched_checkpoint();
     chan_drop(ch);
+    sched_checkpoint();
 }
 
 /* Wake one who waited, if it isn't over, to find the channel closed. */

@@ -385,9 +385,9 @@ void weft_ticker_reset(weft_ticker *ticker, int64_t ns)
 
 void weft_ticker_unref(weft_ticker *ticker)
 {
-    sched_checkpoint();
     if (ticker)
         chan_drop(&ticker->timed.chan);
+    sched_checkpoint();
 }
 
 __attribute__((constructor)) static void install(void)

@@ -267,11 +267,11 @@ void *weft_pool_get_slow(weft_pool *pool, void *hot)
 /* Somebody asks this goroutine to give way, or there is no object. */
 static __attribute__((noinline)) void put_when_asked(struct weft_pool *pool, void *object)
 {
-    sched_checkpoint();
-    if (!object)
-        return;
-    sanitize_release(object);
-    put_slowly(pool, object);
+    if (object) {
+        sanitize_release(object);
+        put_slowly(pool, object);
+    }
+    sched_checkpoint(); /* last: one that the run's end abandons here has nothing more to give */
 }
 
 void weft_pool_put_slow(weft_pool *pool, void *object)

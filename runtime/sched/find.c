@@ -342,8 +342,10 @@ static struct g *find_locked(struct m *m)
 {
     if (m->p) {
         struct g *g = take_any(m);
-        if (g == m->locked_g)
+        if (g == m->locked_g) {
+            watcher_ensure(m);
             return g;
+        }
         if (g)
             runq_push_next(m->p, g); /* for whoever gets the P */
     }

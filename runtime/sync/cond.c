@@ -6,7 +6,7 @@
  * out takes itself out of the queue, if no signal has done so in passing: that one went on to the next, so none is
  * ever spent on who gives -ETIMEDOUT.
  *
- * Cost: wait 1 RMW, signal 1, both besides the mutex's; a signal for nobody 0. */
+ * Cost: wait 0 RMWs in an empty queue, else 1, signal 1, all besides the mutex's; a signal for nobody 0. */
 #include <errno.h>
 #include <weft/defer.h>
 #include <weft/go.h>
@@ -259,7 +259,8 @@ static void leave(weft_cond *c, struct queue_node *node)
 }
 
 /* -ENOMEM: not begun. *locked: whether the mutex is locked afterwards. */
-static int wait_timed(weft_cond *c, int64_t deadline, bool *locked, uintptr_t site)
+static int wait_timed(weft_cond *c, weft_mutex *mutex, int64_t deadline, bool *locked,
+                      uintptr_t site)
 {
     struct queue_node node;
     struct timer_ticket ticket = {0};
@@ -271,11 +272,11 @@ static int wait_timed(weft_cond *c, int64_t deadline, bool *locked, uintptr_t si
         return -ENOMEM;
     }
     line_up(c, &node);
-    lock_check_gives(c->mutex_, site);
+    lock_check_gives(mutex, site);
     if (w->g) {
-        *locked = wait_on_goroutine(w, c->mutex_);
+        *locked = wait_on_goroutine(w, mutex);
     } else {
-        mutex_release(c->mutex_);
+        mutex_release(mutex);
         wait_foreign(w, token, deadline);
     }
     bool signalled = !(w->result & RESULT_TIMEOUT);
@@ -303,7 +304,7 @@ int weft_cond_wait_until(weft_cond *c, int64_t deadline)
         weft_mutex_unlock(mutex);
         weft_yield(); /* who polls in a loop gives way all the same */
     } else {
-        rc = wait_timed(c, deadline, &locked, LOCK_SITE);
+        rc = wait_timed(c, mutex, deadline, &locked, LOCK_SITE);
     }
     if (rc != -ENOMEM)
         come_back(mutex, locked, noted, LOCK_SITE);

@@ -7,7 +7,8 @@
  * and anybody can be taken out in a few steps, wherever he stands: no dead are left behind.
  *
  * Who sets QUEUE_BUSY owns the links and the word until he stores the word without it; all others change the word
- * only by a CAS from a value without it. It is held for some ten instructions, never over a switch, a wake-up or a
+ * only by a CAS from a value without it. (But for 0: where a lock lets only one at a time line up, and only those who
+ * line up change 0, a store does: cond.c.) It is held for some ten instructions, never over a switch, a wake-up or a
  * system call. Who finds it set gives way to the kernel after a few looks, for its holder may have lost the CPU. That
  * store is the holder's last touch of the object: those he has taken out he wakes after it.
  *

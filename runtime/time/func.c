@@ -186,7 +186,7 @@ static bool reset(struct func_timer *f, int64_t ns)
     return cancel(f, timer_cell_swap(&f->ticket, fresh));
 }
 
-/* When its run is over so are its records. */
+/* When its run is over so are its records; those left with an orphan nobody can end (timer_home_is_left). */
 static __attribute__((noinline)) bool stop_without_p(struct func_timer *f)
 {
     enum run_hold hold = sched_hold_run_without_p();

@@ -34,10 +34,10 @@ int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, vo
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
                     void (*dropped)(void *arg), void *arg, uint64_t token);
 
-/* Whether it is armed for that time or an earlier one, and isn't firing yet. */
+/* Whether it is armed for that time or an earlier one, isn't firing yet, and isn't left to an orphan. */
 bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
 
-/* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
+/* True: it had not fired and never will. False: fire has been called, or is just being; or its run is over. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
 
 SANITIZE_OWNER_DATA_BEGIN

@@ -21,7 +21,8 @@
  * of their times, counts for looks as earliest does; so a look may come from any M, whatever the holder is doing. The
  * holder puts the timer in its place and then stores the bound again, even the same: a look takes the bound first, and
  * leaves "none" there, and then what is in the places. So either it took the bound that was stored last, and sees all
- * places [LOOSE-1] [LOOSE-2]; or that comes after it, and another look does. Where the bound is lowered, that is told to who
+ * places [LOOSE-1] [LOOSE-2]; or that comes after it, and another look does: at a pick of any M, or, where the holder computes and
+ * the others sleep, when sysmon sees that it is due, up to 10 ms late, as the same bound is told to nobody. Where the bound is lowered, that is told to who
  * sleeps by an earliest that a look may just be raising [LOOSE-3] [LOOSE-4]. A place may name one that is over, or armed
  * elsewhere by now: the state, the home and the CAS tell. Who cancels a loose one frees it at once; the holder gives up
  * the last place, too. When there is none left, he takes all into the wheel at once.
@@ -36,6 +37,8 @@
  * earliest and the bound may be too early, after a cancel: then a look finds nothing and puts it right. A look fires
  * FIRE_MAX at most, so that what was woken runs before the next are: a million timers that are due at once neither fill
  * the queue nor hold up the M. What is left stays due.
+ *
+ * What is left with an orphan stays armed there until that is buried, but its run is over: nobody else ends it or counts it.
  *
  * Cost: a loose one: arm 0 RMWs, cancel 1, into the wheel 1; others: arm 1, cancel 1; fire 1; those left for a look 1
  * more, and 1 who lowers earliest. Rejected: a lock per P as Go has (a preempted holder stops every arm and cancel);
@@ -244,7 +247,8 @@ static void arm_loose(struct timers *ts, struct timer *t, int64_t deadline)
 
 void timer_arm_slow(struct sched_p *p, struct timers *ts, struct timer *t, int64_t deadline)
 {
-    bool first = deadline < atomic_load_relaxed(&ts->slot->earliest);
+    /* What never comes due lowers no bound, so only in the wheel the run's end finds it. */
+    bool first = deadline == OS_FOREVER || deadline < atomic_load_relaxed(&ts->slot->earliest);
     if (p && !first && (ts->loose_n < LOOSE_MAX || gather(p, ts))) {
         arm_loose(ts, t, deadline);
         return;
@@ -294,7 +298,7 @@ bool timer_is_armed(const struct timer_ticket *ticket, int64_t until)
     uint64_t loose = ticket->generation << STATE_BITS | TIMER_LOOSE,
              armed = loose ^ TIMER_LOOSE ^ TIMER_ARMED;
     uint64_t state = atomic_load_acquire(&t->state);
-    if (state != loose && state != armed)
+    if ((state != loose && state != armed) || timer_home_is_left(timer_home(t)))
         return false;
     int64_t when =
         atomic_load_acquire(&t->entry.when); /* the generation's, if that is still the same */
@@ -322,12 +326,13 @@ static inline void stop_here(struct sched_p *p, struct timers *ts, struct timer 
 bool timer_end(struct sched_p *p, struct timer *t, uint64_t generation)
 {
     uint64_t armed = generation << STATE_BITS | TIMER_ARMED;
-    /* Of this generation, if the CAS succeeds. */
-    struct timers *home = atomic_load_relaxed(&t->home);
-    if (!atomic_cas_acq_rel(&t->state, &armed, generation << STATE_BITS | TIMER_CANCELLED))
+    struct timers *home = timer_home(t);
+    bool here = likely(p && atomic_load_relaxed(&p->timer.timers) == home);
+    if (unlikely(!here && timer_home_is_left(home)) ||
+        !atomic_cas_acq_rel(&t->state, &armed, generation << STATE_BITS | TIMER_CANCELLED))
         return false;
     sched_timer_count(p, -1);
-    if (likely(p && atomic_load_relaxed(&p->timer.timers) == home))
+    if (here)
         stop_here(p, home, t);
     else
         gone_push(home, t);

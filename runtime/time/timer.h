@@ -78,12 +78,12 @@ static inline void timer_arm_at(struct sched_p *p, struct timers *ts, struct tim
                                 int64_t deadline)
 {
     atomic_store_relaxed(&t->entry.when, deadline);
-    atomic_store_relaxed(&t->home, ts);
+    atomic_store_release(&t->home, ts); /* pairs with timer_home() */
     sched_timer_count(p, 1);
     int64_t bound;
     unsigned n;
     if (unlikely(!p) || unlikely((n = ts->loose_n) == LOOSE_MAX) ||
-        unlikely(deadline < (bound = atomic_load_relaxed(&p->timer.loose)))) {
+        unlikely(deadline <= (bound = atomic_load_relaxed(&p->timer.loose)))) {
         timer_arm_slow(p, ts, t, deadline);
         return;
     }
@@ -93,16 +93,29 @@ static inline void timer_arm_at(struct sched_p *p, struct timers *ts, struct tim
     atomic_store_release(&p->timer.loose, bound); /* [LOOSE-1] */
 }
 
+/* Where it was armed last: of a generation, if a CAS of its state succeeds later. */
+static inline struct timers *timer_home(struct timer *t)
+{
+    return atomic_load_acquire(&t->home);
+}
+
+/* Whether that is left to an orphan: what is armed there was a run's that is over, though nobody can drop it yet. */
+static inline bool timer_home_is_left(struct timers *home)
+{
+    return atomic_load_relaxed(&container_of(home->slot, struct sched_p, timer)->mode) == P_ORPHAN;
+}
+
 /* End an arming whose state word is known, as it says that it is loose. True: it never fires, and the record is its
  * owner's again. False: it isn't loose any more. */
 static inline bool timer_end_loose(struct sched_p *p, struct timer *t, uint64_t state)
 {
-    struct timers *home =
-        atomic_load_relaxed(&t->home); /* of this generation, if the CAS succeeds */
-    if (unlikely(!atomic_cas_acq_rel(&t->state, &state, state & ~STATE_MASK)))
+    struct timers *home = timer_home(t);
+    bool here = likely(p && atomic_load_relaxed(&p->timer.timers) == home);
+    if (unlikely(!here && timer_home_is_left(home)) ||
+        unlikely(!atomic_cas_acq_rel(&t->state, &state, state & ~STATE_MASK)))
         return false;
     sched_timer_count(p, -1);
-    if (likely(p && atomic_load_relaxed(&p->timer.timers) == home)) {
+    if (here) {
         unsigned n = home->loose_n;
         if (likely(n > 0 && atomic_load_relaxed(&home->loose[n - 1]) == t)) {
             atomic_store_relaxed(&home->loose[n - 1], NULL);

@@ -23,7 +23,7 @@ static void *arms(void *arg)
     REQUIRE(!timer_arm(&ticket[0], DUE, fire, &fired[0], 0));
     REQUIRE(!timer_arm(&ticket[1], ALSO_DUE, fire, &fired[1], 0));
     atomic_store_release(&armed, 1);
-    REQUIRE(!timer_arm(&ticket[2], ALSO_DUE, fire, &fired[2], 0));
+    REQUIRE(!timer_arm(&ticket[2], ALSO_DUE + 1, fire, &fired[2], 0));
     return arg;
 }
 

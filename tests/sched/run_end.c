@@ -496,6 +496,57 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     CHECK(weft_rwmutex_try_lock(&read_lock));
 }
 
+static weft_timer *left_timer;
+static weft_ctx *left_ctx;
+static atomic_bool has_left;
+
+static void is_left_with_timers(void *arg)
+{
+    (void)arg;
+    left_timer = weft_after_func(WEFT_HOUR, nothing, NULL);
+    left_ctx = weft_ctx_with_timeout(NULL, WEFT_HOUR);
+    atomic_store(&has_left, true);
+    TEST_COMPUTE_UNTIL(atomic_load(&come_back));
+}
+
+static void leave_timers(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(is_left_with_timers, NULL), 0);
+    TEST_UNTIL(atomic_load(&has_left));
+}
+
+static void use_left_timers(void *arg)
+{
+    (void)arg;
+    CHECK(!weft_timer_stop(left_timer));
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx *child = weft_ctx_with_timeout(left_ctx, 2 * WEFT_HOUR);
+    CHECK_EQ(test_stats().timers, 1); /* the parent's won't end it */
+    weft_ctx_unref(child);
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx_cancel(left_ctx);
+    CHECK_EQ(weft_ctx_err(left_ctx), -ECANCELED);
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx_unref(left_ctx); /* freed when the orphan's processor gives up its timer */
+}
+
+TEST(timers_that_are_left_with_an_orphan_are_dead)
+{
+    /* Goal: in a later run they can't be stopped, and aren't counted; a context that has one is no child's deadline, and
+     * ends. Method: one processor's holder computes till that run is over. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    atomic_store(&come_back, false);
+    atomic_store(&has_left, false);
+    CHECK_EQ(test_run_config(leave_timers, NULL, &config), -ETIMEDOUT);
+    CHECK_EQ(test_run(use_left_timers, NULL), 0);
+    atomic_store(&come_back, true);
+    until_threads(threads);
+    CHECK_EQ(test_run(nothing, NULL), 0); /* it buries the orphan */
+    weft_timer_unref(left_timer);
+}
+
 static weft_timer *later_timer;
 
 static void resets_a_later_timer(void)
