@@ -70,8 +70,8 @@ WEFT_INLINE_ void *weft_pool_get(weft_pool *pool)
     if (!WEFT_LIKELY_(object))
         return weft_pool_get_slow(pool, NULL);
     __atomic_store_n(&s->hot_, (void *)0, __ATOMIC_RELAXED);
-    __atomic_signal_fence(
-        __ATOMIC_SEQ_CST); /* who closes the gate has every processor run the real fence */
+    /* Who closes the gate has every processor run the real fence. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (!WEFT_LIKELY_(__atomic_load_n(&s->gate_, __ATOMIC_RELAXED) == 0))
         return weft_pool_get_slow(pool, object);
     return object;

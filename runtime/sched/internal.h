@@ -631,8 +631,8 @@ int threads_known(
 /* partial.c */
 int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
 void partial_step(int64_t now); /* sysmon, with each look */
-int64_t
-partial_due(void); /* when it wants the next step; OS_FOREVER: not before something has run */
+/* When it wants the next step; OS_FOREVER: not before something has run. */
+int64_t partial_due(void);
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);

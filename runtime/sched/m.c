@@ -30,7 +30,9 @@ int m_reserve_sightings(struct m *m)
 /* As a thread is about to start with it. */
 static int m_init(struct m *m)
 {
+    sanitize_ignore_begin(); /* goroutines look at `asked`, which is ordered by nothing that TSan sees */
     memset(m, 0, offsetof(struct m, state));
+    sanitize_ignore_end();
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;
     m->bound = -2;
