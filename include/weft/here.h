@@ -37,8 +37,9 @@ WEFT_INLINE_ const struct weft_here *weft_here_(void)
     const struct weft_here *here;
     uintptr_t offset;
 #if defined(__x86_64__)
-    __asm__("movq weft_here_now@gottpoff(%%rip), %0" : "=r"(offset));
-    __asm__ volatile("movq %%fs:(%1), %0" : "=r"(here) : "r"(offset));
+    __asm__("mov{q weft_here_now@gottpoff(%%rip), %0| %0, QWORD PTR weft_here_now@gottpoff[rip]}"
+            : "=r"(offset));
+    __asm__ volatile("mov{q %%fs:(%1), %0| %0, QWORD PTR fs:[%1]}" : "=r"(here) : "r"(offset));
 #elif defined(__aarch64__)
     uintptr_t base;
     __asm__("adrp %0, :gottprel:weft_here_now\n\t"

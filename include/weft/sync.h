@@ -8,7 +8,8 @@
  * unlock, though the one who unlocked before him may not have come back from that call yet.
  *
  * Not while a run ends that abandons goroutines which wait for it: until weft_run has returned, its end may come to the object.
- * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them.
+ * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them. A
+ * reader whom a writer's unlock has let in has it locked, though the run may end before he goes on.
  *
  * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions and no
  * more. The layouts they rely on are part of the binary interface. */

@@ -84,6 +84,7 @@ enum chan_outcome {
 };
 
 struct selecting;
+struct weft_case;
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -149,6 +150,9 @@ enum chan_stop {
 };
 enum chan_stop chan_send_or_stop(struct weft_chan *done, struct weft_chan *ch, const void *elem);
 enum chan_stop chan_recv_or_stop(struct weft_chan *done, struct weft_chan *ch, void *out);
+
+/* weft_select, of which the last case receives from such a done. (select.c) */
+int chan_select_or_stop(struct weft_case *cases, size_t n);
 
 /* The caller has filled the cell at `tail` for an element that no node holds: whether it has come to count. If
  * not it is in no buffer. (try.c) */

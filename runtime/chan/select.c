@@ -21,6 +21,7 @@
 #include "runtime/chan/timed.h"
 #include "runtime/chan/watch.h"
 #include "runtime/chan/word.h"
+#include "runtime/hooks.h"
 #include "runtime/time/time.h"
 
 #define CASES_MAX 65536
@@ -187,6 +188,12 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
+/* A channel in a context can't be sent to as its user likes, or the caller says so. */
+static inline bool case_only_closes(const struct select *s, uint32_t i)
+{
+    return s->cases[i].chan->unowned || (s->last_stops && i == s->n - 1);
+}
+
 /* The same, where somebody waits, or a channel has no elements: s->watched is watched then, if that pays. */
 static __attribute__((noinline)) bool own_will_watch(struct select *s, struct sched_g *g)
 {
@@ -196,7 +203,8 @@ static __attribute__((noinline)) bool own_will_watch(struct select *s, struct sc
             continue;
         uint64_t state = c->priv[PRIV_STATE];
         if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
-            watch_pays(c->chan, state, g) && watch_begin(c->chan, state, g))
+            case_only_closes(s, i) && watch_pays(c->chan, state, g) &&
+            watch_begin(c->chan, state, g))
             s->watched = i;
         else if (state & CHAN_EITHER)
             return false;
@@ -255,14 +263,16 @@ static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t
     panic_with("select: too many cases");
 }
 
-int weft_select(weft_case *cases, size_t n)
+static inline __attribute__((always_inline)) int select_of(weft_case *cases, size_t n,
+                                                           bool last_stops)
 {
     struct select s = {.cases = cases,
                        .n = n,
                        .deadline = WEFT_FOREVER,
                        .default_case = NO_CASE,
                        .after_case = NO_CASE,
-                       .reason = WAIT_SELECT};
+                       .reason = WAIT_SELECT,
+                       .last_stops = last_stops};
     struct selected chosen;
     sched_checkpoint();
     if (unlikely(n - 1 >= CASES_MAX))
@@ -277,6 +287,21 @@ int weft_select(weft_case *cases, size_t n)
     if (unlikely(c->op == WEFT_OP_SEND && chosen.result == CHAN_IS_CLOSED))
         panic_with("send on closed channel");
     return chosen.index;
+}
+
+int weft_select(weft_case *cases, size_t n)
+{
+    return select_of(cases, n, false);
+}
+
+int chan_select_or_stop(weft_case *cases, size_t n)
+{
+    return select_of(cases, n, true);
+}
+
+int weft_priv_select_or_stop(weft_case *cases, size_t n)
+{
+    return chan_select_or_stop(cases, n);
 }
 
 int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline)

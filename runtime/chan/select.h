@@ -24,6 +24,7 @@ struct select {
     uint32_t channels; /* cases that have one */
     bool some_after;   /* cases, not due at once */
     bool some_timer;   /* channels */
+    bool last_stops;   /* the last case's channel may be watched */
     bool not_own;      /* waiting with the goroutine's own waiter has failed */
     uint32_t watched;  /* of those that can wait so, which is watched; OWN_NONE: none */
 };

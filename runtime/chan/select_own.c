@@ -32,12 +32,12 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* Out of the words of the first n cases' channels. */
+/* Out of the words of the first n cases' channels, but for the watched one's, where it never is. */
 static void own_withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
 {
     const weft_case *c = own->cases;
     for (uint32_t i = 0; i < n; i++, c++)
-        if (select_has_channel(c) && i != own->won)
+        if (select_has_channel(c) && i != own->won && i != own->watched)
             chan_withdraw_from_word(c->chan, w);
 }
 

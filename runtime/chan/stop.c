@@ -30,7 +30,7 @@ stop_slowly(struct weft_chan *done, struct weft_chan *ch, void *elem, uint64_t k
         [OF_OP] = {.op = op_of(kind), .chan = ch, .elem = elem, .ok = &ok},
         [OF_DONE] = {.op = WEFT_OP_RECV, .chan = done},
     };
-    if (weft_select(cases, 2) == OF_DONE)
+    if (chan_select_or_stop(cases, 2) == OF_DONE)
         return STOP_STOPPED;
     return ok ? STOP_DONE : STOP_ENDED;
 }
@@ -40,7 +40,7 @@ static __attribute__((noinline)) enum chan_stop stop_woken(const struct own_sele
                                                            enum chan_outcome outcome, uint64_t kind)
 {
     const weft_case *c = own->cases;
-    if (own->won == OF_DONE && outcome != OUTCOME_RETRY)
+    if (own->won == OF_DONE)
         return STOP_STOPPED;
     if (own->won == OF_OP && outcome == OUTCOME_CLOSED && kind == CHAN_RECV)
         return STOP_ENDED;

@@ -29,10 +29,10 @@ static struct waiter *watch_new(struct weft_chan *ch)
 
 bool watch_make(struct weft_chan *ch, uint64_t state, struct sched_g *g)
 {
-    if (g->watch.record)
-        watch_end(g->watch.record);
-    struct waiter *r = watch_new(ch);
-    sched_set_watch(g, r);
+    struct waiter *old = g->watch.record, *r = watch_new(ch);
+    sched_set_watch(g, r); /* first, as the end of a run ends what it finds here */
+    if (old)
+        watch_end(old);
     if (!r)
         return false;
     if (chan_publish_in_list(ch, state, r, CHAN_RECV, false)) {

@@ -22,8 +22,10 @@
  * is OPEN is of a channel that lives.
  *
  * A watch stands in the list since it was made, not since the wait began, so who waits longest need not be first to
- * get an element. Where elements are sent at all a channel is not watched any more (`sent_to_watch`); they are without a
- * size, so nobody misses theirs. A close wakes all.
+ * get an element. So weft_select watches nothing but the channels of contexts, which are closed and never sent to; what is
+ * said to be there for stopping may be watched too (stop.c, chan_select_or_stop), as the `done` of flow.h, which says so. Where
+ * elements are sent all the same a channel is not watched any more (`sent_to_watch`); they are without a size, so nobody
+ * misses theirs. A close wakes all.
  *
  * Cost: nothing for the watched channel but two loads and a store, with a fence where an RMW is none. */
 #ifndef WEFT_CHAN_WATCH_H
@@ -45,7 +47,10 @@ static inline bool watch_pays(struct weft_chan *ch, uint64_t state, struct sched
     if (ch->elem_size != 0 || atomic_load_relaxed(&ch->sent_to_watch))
         return false;
     bool again = g->watch.seen == ch;
-    g->watch.seen = ch;
+    if (!again) {
+        g->watch.seen = ch;
+        sched_set_watch(g, g->watch.record); /* what is noted here goes when the goroutine ends */
+    }
     return again || (state & CHAN_RECV);
 }
 

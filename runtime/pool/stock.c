@@ -29,8 +29,9 @@ static void *steal_hot(struct stock *s)
     if (gate != open)
         return NULL;
     atomic_store_relaxed(stock_gate(s), closed);
-    os_fence_heavy();                                 /* [GATE-2] */
-    void *object = atomic_load_acquire(stock_hot(s)); /* pairs with weft_pool_put() */
+    bool fenced = os_fence_heavy(); /* [GATE-2] */
+    void *object =
+        fenced ? atomic_load_acquire(stock_hot(s)) : NULL; /* pairs with weft_pool_put() */
     if (atomic_cas_acq_rel(stock_gate(s), &closed, open | (object ? GATE_TAKEN : GATE_OPEN)))
         return object;
     atomic_store_relaxed(stock_gate(s), open); /* it was KEPT */
@@ -48,9 +49,9 @@ static uint32_t steal(struct stock *s, void **objects, uint32_t n)
     if (n == 0)
         return 0;
     atomic_store_relaxed(&s->head, head + n);
-    os_fence_heavy(); /* [STOCK-2] */
+    bool fenced = os_fence_heavy(); /* [STOCK-2] */
     uint32_t tail = atomic_load_acquire(&s->tail);
-    if ((int32_t)(tail - head - n) < 0) {
+    if (!fenced || (int32_t)(tail - head - n) < 0) {
         atomic_store_relaxed(&s->head, head);
         return 0;
     }

@@ -166,8 +166,8 @@ static struct g *steal_next(struct m *m, struct p *p, struct p *v)
     if (!g)
         return NULL;
     atomic_add_acq_rel(&v->thieves, 1);
-    os_fence_heavy(); /* [NEXT-2] */
-    bool got = !atomic_load_acquire(&v->taking) && atomic_cas_acq_rel(&v->next, &g, NULL);
+    bool got = os_fence_heavy(); /* [NEXT-2] */
+    got = got && !atomic_load_acquire(&v->taking) && atomic_cas_acq_rel(&v->next, &g, NULL);
     atomic_sub_acq_rel(&v->thieves, 1);
     if (!got)
         return NULL;

@@ -68,7 +68,7 @@ enum g_state {
 #define G_MAIN 8u      /* goroutine 1: the run ends with it */
 #define G_LOCKED 16u   /* only locked_to may run it */
 #define G_LOCALS 32u   /* has values under keys (local.c) */
-#define G_WATCHES 64u  /* has had a watch */
+#define G_WATCHES 64u  /* has had a watch, or noted what it might watch */
 #define G_RELOCKS 128u /* parked by waiter_wait_unlocking() */
 
 /* g.on_cpu */

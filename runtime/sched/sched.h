@@ -369,7 +369,7 @@ static inline void sched_release_run(enum run_hold hold)
         sched_release_run_without_p(hold);
 }
 
-/* The goroutine's watch becomes that. It is let go of when the goroutine ends. */
+/* The goroutine's watch becomes that, or NULL. It is let go of when the goroutine ends, and all else of struct sched_watch is forgotten. */
 void sched_set_watch(struct sched_g *g, struct waiter *record);
 
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */

@@ -31,7 +31,9 @@ static _Atomic(uint32_t) *row_base(uint32_t row, uint32_t column)
 /* The column's ticket has changed: from here on no row's holder goes by what it was. How many rows there are. */
 static uint32_t rows_settle(uint32_t column)
 {
-    os_fence_heavy();                                 /* [BIAS-2] */
+    bool fenced = os_fence_heavy(); /* [BIAS-2] */
+    if (unlikely(!fenced))
+        sched_fatal("sync: membarrier(2) is refused, which the readers of a RWMutex rely on");
     uint32_t n = atomic_load_acquire(&sched_numbers); /* pairs with p_give_number() */
     for (uint32_t i = 0; i < n; i++)
         for (unsigned looks = 0;

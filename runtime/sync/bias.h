@@ -11,7 +11,8 @@
  *
  * So after that wait no count of the column changes: each holder came before, or finds that it isn't the object's. A count is odd for
  * some ten instructions, never over a switch or a system call. Those are inline in the caller (weft/sync.h), where the
- * compiler's fence is all: the real one is the heavy one's, and where the kernel has none (membarrier(2)) there are no rows.
+ * compiler's fence is all: the real one is the heavy one's, and where the kernel has none (membarrier(2)) there are no rows. Where it
+ * refuses that later (a seccomp filter) the next who takes a column ends the process.
  *
  * Only its holder ever writes a count. Who takes a column notes what the counts are, as what none is from now on: bases.
  *
@@ -19,8 +20,9 @@
  *                                '--all are used: bias_take--> SUSPENDED --sum is 0--> USED, by another
  *                                ^----------------sum isn't 0--------'
  * Each step is a CAS. A ticket is what its object keeps, and no two are equal; the table knows no objects. So an object
- * that is gone keeps its column only until another wants it, and one that lost it so has no readers there. Nothing waits for
- * one who is stopped in a step, other than at an odd count.
+ * that is gone keeps its column only until another wants it, and one that lost it so has no readers there. A column whose readers never leave (the
+ * run's end has abandoned them) stays taken for ever unless a writer comes to its object, also when that is gone; where all are, no other object gets
+ * one. Nothing waits for one who is stopped in a step, other than at an odd count.
  *
  * Cost: to read 0 RMWs; to take or give back 2 RMWs, 1 heavy fence and a look at each row.
  * Rejected: columns by a hash of the address (two objects' readers in one count: a writer would wait for another's); one word

@@ -8,7 +8,7 @@
  * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!(atomic_load_acquire(row_count(i, column)) \& 1));/
  * edit: include/weft/sync.h | s/__atomic_signal_fence/__atomic_thread_fence/
  * bug: a holder counts without a fence | include/weft/sync.h | /__atomic_thread_fence/d
- * bug: who takes the column has no fence | runtime/sync/bias.c | /^    os_fence_heavy/d
+ * bug: who takes the column has no fence | runtime/sync/bias.c | s/os_fence_heavy()/true/
  * bug: nobody waits for an odd count | runtime/sync/bias.c | s/^\( *\)atomic_load_acquire(row_count(i, column)) & 1;)/\1false;)/
  * bug: a reader doesn't look whether the column is the object's still | include/weft/sync.h | s/WEFT_LIKELY_(__atomic_load_n(&row->tickets_.i., __ATOMIC_ACQUIRE) == ticket)/true/
  * bug: who has taken a column doesn't say what none is | runtime/sync/bias.c | /atomic_store_relaxed(row_base/d
@@ -33,9 +33,10 @@ static _Atomic(uint32_t) in, out; /* counted by the object */
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 static void hold(int number)

@@ -9,9 +9,10 @@ _Atomic(bool) os_fence_is_asymmetric;
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 #endif

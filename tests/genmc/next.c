@@ -5,9 +5,9 @@
  *
  * options: -check-liveness
  * bug: the holder looks for thieves without a fence | runtime/sched/runq.h | /\[NEXT-1\]/s/atomic_fence_light();//
- * bug: a thief looks for the holder without a fence | runtime/sched/find.c | /\[NEXT-2\]/s/os_fence_heavy();//
+ * bug: a thief looks for the holder without a fence | runtime/sched/find.c | /\[NEXT-2\]/s/os_fence_heavy()/true/
  * bug: the holder doesn't look for thieves | runtime/sched/runq.h | s/unlikely(atomic_load_acquire(&p->thieves))/false/
- * bug: a thief doesn't look for the holder | runtime/sched/find.c | s/!atomic_load_acquire(&v->taking) && atomic_cas/atomic_cas/
+ * bug: a thief doesn't look for the holder | runtime/sched/find.c | s/got \&\& !atomic_load_acquire(&v->taking)/got/
  * bug: the holder is done before he has taken it | runtime/sched/runq.h | s/atomic_store_release(&p->taking, 0)/atomic_store_relaxed(\&p->taking, 0)/
  * bug: who is displaced is taken without winning it | runtime/sched/runq.h | s/if (displaced && !p_is_solo(p))/if (false)/
  * bug: a goroutine in next publishes nothing | runtime/sched/runq.h | s/atomic_store_release(&p->next, g);/atomic_store_relaxed(\&p->next, g);/ */

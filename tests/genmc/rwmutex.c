@@ -28,9 +28,10 @@ _Atomic(uint32_t) sched_numbers;
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 int64_t os_now(void)

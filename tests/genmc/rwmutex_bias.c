@@ -8,7 +8,7 @@
  * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!(atomic_load_acquire(row_count(i, column)) \& 1));/
  * edit: include/weft/sync.h | s/__atomic_signal_fence/__atomic_thread_fence/
  * bug: a reader counts without a fence | include/weft/sync.h | /__atomic_thread_fence/d
- * bug: a writer counts without a fence | runtime/sync/bias.c | /^    os_fence_heavy/d
+ * bug: a writer counts without a fence | runtime/sync/bias.c | s/os_fence_heavy()/true/
  * bug: a writer forgets whom the rows have counted | runtime/sync/rwmutex.c | s/sum . RW_READER - RW_TURNING);/0 - RW_TURNING);/ */
 #include "syncing.h"
 
@@ -30,9 +30,10 @@ static struct weft_here heres[2];
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 int64_t os_now(void)

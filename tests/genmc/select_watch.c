@@ -14,7 +14,7 @@ static void *selects(void *arg)
     bool ok;
     m_is(1);
     weft_case cases[] = {RECV(&in, &i), {.op = WEFT_OP_RECV, .chan = &done, .ok = &ok}};
-    REQUIRE(weft_select(cases, 2) == 1 && ok);
+    REQUIRE(chan_select_or_stop(cases, 2) == 1 && ok);
     watching_ends();
     return arg;
 }

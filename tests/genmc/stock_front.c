@@ -8,7 +8,7 @@
  * bug: a put releases nothing | include/weft/pool.h | s/__atomic_store_n(&s->hot_, object, __ATOMIC_RELEASE)/__atomic_store_n(\&s->hot_, object, __ATOMIC_RELAXED)/
  * bug: the holder doesn't look at the gate | include/weft/pool.h | s/if (!WEFT_LIKELY_(__atomic_load_n(&s->gate_, __ATOMIC_RELAXED) == 0))/if (false)/
  * bug: the holder takes without a fence | runtime/pool/stock.c | /GATE-1/s/atomic_fence_full();/;/
- * bug: a thief takes without a fence | runtime/pool/stock.c | /GATE-2/d
+ * bug: a thief takes without a fence | runtime/pool/stock.c | /\[GATE-2\]/s/os_fence_heavy()/true/
  * bug: the holder keeps what was taken | runtime/pool/stock.c | /pairs with steal_hot/{n;s/false/true/}
  * bug: a thief takes what was kept | runtime/pool/stock.c | /it was KEPT/{n;s/NULL/object/}
  * bug: what was written before the put isn't seen | runtime/pool/stock.c | s/atomic_load_acquire(stock_hot(s))/atomic_load_relaxed(stock_hot(s))/
@@ -29,9 +29,10 @@ static _Atomic(uint32_t) stolen;
 
 _Atomic(bool) os_fence_is_asymmetric;
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 void *weft_pool_get_slow(weft_pool *pool, void *hot)

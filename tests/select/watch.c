@@ -5,6 +5,14 @@
 #include "../test.h"
 
 #include "runtime/chan/chan.h"
+#include "runtime/hooks.h"
+
+/* As a stage selects, whose done is the last. */
+#define SELECT(...)                                                                                \
+    __extension__({                                                                                \
+        weft_case cases_[] = {__VA_ARGS__};                                                        \
+        weft_priv_select_or_stop(cases_, sizeof cases_ / sizeof cases_[0]);                        \
+    })
 
 struct loop {
     weft_chan *in, *done;
@@ -17,7 +25,7 @@ static void loops(void *arg)
     struct loop *l = arg;
     int64_t v;
     bool ok = false;
-    while (WEFT_SELECT(WEFT_RECV(l->in, &v), WEFT_RECV_OK(l->done, NULL, &ok)) == 0)
+    while (SELECT(WEFT_RECV(l->in, &v), WEFT_RECV_OK(l->done, NULL, &ok)) == 0)
         atomic_fetch_add(&l->received, 1);
     atomic_store(&l->ok, ok);
     atomic_fetch_add(&l->stopped, 1);
@@ -86,10 +94,10 @@ static void nobody_listens(void *arg)
     struct loop *l = arg;
     int64_t v;
     for (int i = 0; i < 3; i++)
-        CHECK_EQ(WEFT_SELECT(WEFT_RECV(l->in, &v), WEFT_RECV(l->done, NULL)), 0);
+        CHECK_EQ(SELECT(WEFT_RECV(l->in, &v), WEFT_RECV(l->done, NULL)), 0);
     atomic_fetch_add(&l->received, 3);
     weft_chan_recv(l->in, &v); /* a wait, but not for done */
-    CHECK_EQ(WEFT_SELECT(WEFT_RECV(l->in, &v), WEFT_RECV_OK(l->done, NULL, &(bool){false})), 1);
+    CHECK_EQ(SELECT(WEFT_RECV(l->in, &v), WEFT_RECV_OK(l->done, NULL, &(bool){false})), 1);
     atomic_fetch_add(&l->stopped, 1);
 }
 
@@ -127,6 +135,90 @@ TEST(an_element_is_taken_only_by_who_waits)
     CHECK_EQ(test_run(heard_only_while_it_waits, NULL), 0);
 }
 
+/* ---- selects of the user's ---- */
+
+struct queue {
+    struct loop l;
+    weft_chan *gate;
+    atomic_int served; /* by number, the first first */
+};
+
+static void comes_last(void *arg)
+{
+    struct queue *q = arg;
+    int64_t v;
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(WEFT_SELECT(WEFT_RECV(q->l.in, &v), WEFT_RECV(q->l.done, NULL)), 0);
+    weft_chan_recv(q->gate, NULL);
+    CHECK_EQ(WEFT_SELECT(WEFT_RECV(q->l.in, &v), WEFT_RECV(q->l.done, NULL)), 1);
+    atomic_store(&q->served, 10 * atomic_load(&q->served) + 2);
+}
+
+static void comes_first(void *arg)
+{
+    struct queue *q = arg;
+    weft_chan_recv(q->l.done, NULL);
+    atomic_store(&q->served, 10 * atomic_load(&q->served) + 1);
+}
+
+static void serves(void *arg)
+{
+    struct queue q = {.gate = weft_chan_new(0, 0)};
+    loop_init(&q.l);
+    (void)arg;
+    CHECK_EQ(weft_go(comes_last, &q), 0);
+    feed_waiting(&q.l, 3);
+    CHECK_EQ(weft_go(comes_first, &q), 0);
+    test_until_idle();
+    weft_chan_send(q.gate, NULL);
+    for (int i = 0; i < 2; i++) {
+        test_until_idle();
+        weft_chan_send(q.l.done, NULL);
+    }
+    test_until_goroutines(1);
+    CHECK_EQ(atomic_load(&q.served), 12);
+    weft_chan_unref(q.gate);
+    loop_fini(&q.l);
+}
+
+TEST(selects_are_served_in_the_order_of_their_coming)
+{
+    CHECK_EQ(test_run(serves, NULL), 0);
+}
+
+struct in_context {
+    weft_ctx *ctx;
+    weft_chan *in;
+};
+
+static void loops_in_context(void *arg)
+{
+    struct in_context *c = arg;
+    int64_t v;
+    while (WEFT_SELECT(WEFT_DONE(c->ctx), WEFT_RECV(c->in, &v)) == 1) {
+    }
+}
+
+static void watches_context(void *arg)
+{
+    struct loop l = {.in = weft_chan_new(sizeof(int64_t), 0)};
+    struct in_context c = {weft_ctx_with_cancel(NULL), l.in};
+    (void)arg;
+    CHECK(c.ctx);
+    CHECK_EQ(weft_go(loops_in_context, &c), 0);
+    feed_waiting(&l, 3);
+    CHECK(has_watch(weft_ctx_done(c.ctx)));
+    weft_ctx_cancel(c.ctx);
+    test_until_goroutines(1);
+    weft_ctx_unref(c.ctx);
+    weft_chan_unref(l.in);
+}
+
+TEST(contexts_are_watched)
+{
+    CHECK_EQ(test_run(watches_context, NULL), 0);
+}
+
 /* ---- channels and goroutines that come and go ---- */
 
 static void moves_on(void *arg)
@@ -134,7 +226,7 @@ static void moves_on(void *arg)
     struct loop *l = arg;
     int64_t v;
     for (int i = 0; i < 3; i++)
-        CHECK_EQ(WEFT_SELECT(WEFT_RECV(l[0].in, &v), WEFT_RECV(l[0].done, NULL)), 0);
+        CHECK_EQ(SELECT(WEFT_RECV(l[0].in, &v), WEFT_RECV(l[0].done, NULL)), 0);
     loops(&l[1]);
 }
 
@@ -171,11 +263,11 @@ static void channels_go(void *arg)
         weft_chan *done = weft_chan_new(0, 0), *too = i % 3 ? NULL : weft_chan_new(0, 0);
         for (int k = 0; k < 4; k++) {
             weft_chan *which = too && k % 2 ? too : done;
-            CHECK_EQ(WEFT_SELECT(WEFT_RECV(in, &v), WEFT_RECV(which, NULL), WEFT_AFTER(1)), 2);
+            CHECK_EQ(SELECT(WEFT_RECV(in, &v), WEFT_AFTER(1), WEFT_RECV(which, NULL)), 1);
         }
         if (i % 2) {
             weft_chan_close(done);
-            CHECK_EQ(WEFT_SELECT(WEFT_RECV(in, &v), WEFT_RECV(done, NULL)), 1);
+            CHECK_EQ(SELECT(WEFT_RECV(in, &v), WEFT_RECV(done, NULL)), 1);
         }
         weft_chan_unref(done); /* most likely the next one is at its address */
         weft_chan_unref(too);
@@ -186,6 +278,32 @@ static void channels_go(void *arg)
 TEST(a_channel_may_go_before_who_watched_it)
 {
     CHECK_EQ(test_run(channels_go, NULL), 0);
+}
+
+static void selects_once(void *arg)
+{
+    struct loop *l = arg;
+    int64_t v;
+    CHECK_EQ(SELECT(WEFT_RECV(l->in, &v), WEFT_RECV(l->done, NULL)), 0);
+}
+
+static void each_selects_once(void *arg)
+{
+    struct loop l;
+    loop_init(&l);
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) { /* most likely one has the descriptor of the one before */
+        CHECK_EQ(weft_go(selects_once, &l), 0);
+        feed_waiting(&l, 1);
+        test_until_goroutines(1);
+    }
+    CHECK(!has_watch(l.done));
+    loop_fini(&l);
+}
+
+TEST(who_selects_once_watches_nothing)
+{
+    CHECK_EQ(test_run(each_selects_once, NULL), 0);
 }
 
 /* Which record was registered last: they have ascending names, and go back to be used again. */
@@ -199,7 +317,7 @@ static void selects_twice(void *arg)
     struct loop *l = arg;
     int64_t v;
     for (int i = 0; i < 2; i++)
-        CHECK_EQ(WEFT_SELECT(WEFT_RECV(l->in, &v), WEFT_RECV(l->done, NULL)), 0);
+        CHECK_EQ(SELECT(WEFT_RECV(l->in, &v), WEFT_RECV(l->done, NULL)), 0);
 }
 
 static void goroutines_go(void *arg)
@@ -232,7 +350,7 @@ static void waits_elsewhere(void *arg)
     int64_t v;
     (void)arg;
     for (int i = 0; i < 2; i++)
-        WEFT_SELECT(WEFT_RECV(outlives.in, &v), WEFT_RECV(outlives.done, NULL));
+        SELECT(WEFT_RECV(outlives.in, &v), WEFT_RECV(outlives.done, NULL));
     weft_chan_recv(NULL, NULL);
 }
 
@@ -274,7 +392,7 @@ static void offers(void *arg)
 {
     struct loop *l = arg;
     int64_t i = 0;
-    while (WEFT_SELECT(WEFT_SEND(l->in, &i), WEFT_RECV(l->done, NULL)) == 0)
+    while (SELECT(WEFT_SEND(l->in, &i), WEFT_RECV(l->done, NULL)) == 0)
         i++;
     atomic_fetch_sub(&l->received, (int)i);
     atomic_fetch_add(&l->stopped, 1);
