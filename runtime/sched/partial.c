@@ -93,14 +93,17 @@ uint64_t weft_priv_partial_looks(void)
 
 /* ---- a moment in which nobody runs ---- */
 
-/* Its own threads, this one included; or -1: some M is in a blocking section or runs a goroutine, or is an orphan. */
+/* Its own threads, this one included; or -1: some M is in a blocking section or runs a goroutine, is an orphan, or its thread has not
+ * begun or is about to end, and runs the program's destructors then. */
 static int threads_at_rest(void)
 {
     int n = 1;
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
         uint32_t state = m ? atomic_load_acquire(&m->state) : M_FREE;
-        if (state == M_CALLING || state >= M_ORPHAN || (state == M_RUNNING && m->g))
+        if (state == M_CALLING || state >= M_ORPHAN)
+            return -1;
+        if (state == M_RUNNING && (m->g || m->ends || !atomic_load_relaxed(&m->thread_id)))
             return -1;
         n += state == M_RUNNING;
     }
@@ -109,14 +112,15 @@ static int threads_at_rest(void)
 
 static bool is_still(void)
 {
-    uint64_t word = atomic_load_acquire(&sched.word);
     for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (p_is_retiring(sched.ps[i]))
             return false;
     int threads = threads_at_rest();
-    return !(word & WORD_STOP) && !sched.orphans && threads > 0 &&
-           (word & WORD_IDLE_MASK) + freeze_holds() >= atomic_load_relaxed(&sched.procs) &&
-           !os_threads_exceed(threads);
+    if (sched.orphans || threads < 0 || os_threads_exceed(threads))
+        return false;
+    uint64_t word = atomic_load_acquire(&sched.word); /* last: who is held then does nothing more */
+    return !(word & WORD_STOP) &&
+           (word & WORD_IDLE_MASK) + freeze_holds() >= atomic_load_relaxed(&sched.procs);
 }
 
 static bool comes_to_rest(void)
