@@ -4,7 +4,8 @@
  * It is read through /proc/self/mem: a page that has gone meanwhile costs an error and no fault, one that is protected is read all
  * the same, and no sanitizer takes it for an access of the program's. Which pages hold anything is told by the page map, so the
  * mappings that are reserved and never touched cost next to nothing. Of private mappings, pages that are the file's still are passed
- * over; of shared ones none is, as the map doesn't know what others have touched. Left out are devices, where reading may do
+ * over; of shared ones none is, as the map doesn't know what others have touched. To read these makes pages where none were, so
+ * there may be little of them. (mincore() says nothing of those that are swapped out.) Left out are devices, where reading may do
  * something, and the kernel's own pages. */
 #include "arch/memory.h"
 
@@ -13,15 +14,18 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch/os.h"
 
 #define SPACE_MAX (UINT64_C(1) << 38) /* of private mappings: 256 GiB, 512 MiB of page map */
+#define SHARED_MAX (UINT64_C(64) << 20)
 
 #define PAGE_PRESENT (UINT64_C(1) << 63)
 #define PAGE_SWAPPED (UINT64_C(1) << 62)
 #define PAGE_OF_FILE (UINT64_C(1) << 61)
+#define PAGE_GUARDS (UINT64_C(1) << 58) /* MADV_GUARD_INSTALL: nobody can read it */
 
 static int open_one(int *fd, const char *path)
 {
@@ -99,12 +103,14 @@ struct mapping {
     bool shared, left_out;
 };
 
+/* Below /dev may be files, too; and what has been mapped from /dev/zero is memory. */
 static bool is_left_out(const char *name)
 {
+    struct stat is;
     if (strncmp(name, "[v", 2) == 0)
         return true;
-    return strncmp(name, "/dev/", 5) == 0 && strncmp(name, "/dev/shm/", 9) != 0 &&
-           strncmp(name, "/dev/hugepages", 14) != 0 && strncmp(name, "/dev/zero", 9) != 0;
+    return strncmp(name, "/dev/", 5) == 0 && strcmp(name, "/dev/zero") != 0 &&
+           stat(name, &is) == 0 && S_ISCHR(is.st_mode);
 }
 
 /* "low-high rwxp offset device inode   name" */
@@ -131,11 +137,29 @@ static bool parse(const char *line, struct mapping *out)
 
 static bool holds_something(uint64_t entry)
 {
-    return (entry & (PAGE_PRESENT | PAGE_SWAPPED)) && !(entry & PAGE_OF_FILE);
+    return (entry & (PAGE_PRESENT | PAGE_SWAPPED)) && !(entry & (PAGE_OF_FILE | PAGE_GUARDS));
 }
 
-static int each_private(struct os_memory *m, const struct mapping *mapping,
-                        int (*fn)(uintptr_t low, uintptr_t high, void *arg), void *arg)
+typedef int (*run_fn)(uintptr_t low, uintptr_t high, void *arg);
+
+/* What is kept back goes to fn, as nothing adjoins it. */
+static int end_run(struct os_memory *m, run_fn fn, void *arg)
+{
+    uintptr_t low = m->low, high = m->high;
+    m->low = m->high = 0;
+    return low < high ? fn(low, high, arg) : 0;
+}
+
+/* Runs that adjoin are one, also across mappings: what isn't aligned may lie in both. */
+static int add_run(struct os_memory *m, uintptr_t low, uintptr_t high, run_fn fn, void *arg)
+{
+    int rc = m->high == low ? 0 : end_run(m, fn, arg);
+    m->low = m->high == low ? m->low : low;
+    m->high = high;
+    return rc;
+}
+
+static int each_private(struct os_memory *m, const struct mapping *mapping, run_fn fn, void *arg)
 {
     const size_t at_once = sizeof m->entries / sizeof *m->entries;
     uintptr_t page = os_page(), low = mapping->low, begin = 0;
@@ -149,37 +173,37 @@ static int each_private(struct os_memory *m, const struct mapping *mapping,
             bool holds = holds_something(m->entries[i]);
             if (holds && !begin)
                 begin = low;
-            int rc = !holds && begin ? fn(begin, low, arg) : 0;
+            int rc = !holds && begin ? add_run(m, begin, low, fn, arg) : 0;
             if (rc)
                 return rc;
             if (!holds)
                 begin = 0;
         }
     }
-    return begin ? fn(begin, low, arg) : 0;
+    return begin ? add_run(m, begin, low, fn, arg) : 0;
 }
 
-int os_memory_each(struct os_memory *m, int (*fn)(uintptr_t low, uintptr_t high, void *arg),
-                   void *arg)
+int os_memory_each(struct os_memory *m, run_fn fn, void *arg)
 {
     struct mapping mapping;
-    uint64_t space = 0;
+    uint64_t space = 0, shared = 0;
     int rc;
     if (lseek(m->maps, 0, SEEK_SET) < 0)
         return -errno;
     m->at = m->end = 0;
+    m->low = m->high = 0;
     while ((rc = next_line(m)) > 0) {
         if (!parse(m->line, &mapping))
             return -EIO;
         if (mapping.left_out)
             continue;
-        space += mapping.shared ? 0 : mapping.high - mapping.low;
-        if (space > SPACE_MAX)
+        *(mapping.shared ? &shared : &space) += mapping.high - mapping.low;
+        if (space > SPACE_MAX || shared > SHARED_MAX)
             return -E2BIG;
-        rc = mapping.shared ? fn(mapping.low, mapping.high, arg)
+        rc = mapping.shared ? add_run(m, mapping.low, mapping.high, fn, arg)
                             : each_private(m, &mapping, fn, arg);
         if (rc)
             return rc;
     }
-    return rc;
+    return rc ? rc : end_run(m, fn, arg);
 }

@@ -3,7 +3,8 @@
  *
  * The mutex is its thread's: the goroutine may go on on another one, which then unlocks what it hasn't locked; and who asks for
  * the mutex in the meantime stops a whole processor, maybe the one that would have to wake it. Nothing is told of a goroutine that is
- * locked to its thread. Each place that locks is told once. */
+ * locked to its thread, as long as it is. Each place that locks is told once. A yield isn't told, but may bring the goroutine to another
+ * thread; who unlocks there has still left the first one with the entry, so it is told when it waits on that. */
 #include "arch/held.h"
 
 #include <weft/go.h>
@@ -43,7 +44,8 @@ static void *tell(void *arg)
     while (!(trace = sched_trace_begin(false)))
         os_yield();
     sched_trace_sources(trace);
-    text_add(&t, "weft: a goroutine waits with a pthread mutex held, ");
+    text_add(&t,
+             "weft: a goroutine waits with a pthread mutex held (or unlocked on another thread), ");
     text_hex(&t, (uintptr_t)what->held->mutex);
     text_add(&t, ", taken at ");
     os_place_add(&t, what->held->site, true);
@@ -60,9 +62,13 @@ __attribute__((noinline)) void held_check(struct m *m, struct g *g)
 {
     struct os_held held;
     struct telling what = {.g = g, .held = &held, .from = (uintptr_t)__builtin_return_address(0)};
+    if (g->flags & G_LOCKED)
+        return;
+    int error = *m->errno_location;
     while (os_held_take(g->id, &held))
-        if (!(g->flags & G_LOCKED) && is_first(held.site))
+        if (is_first(held.site))
             m_call(m, g, tell, &what);
+    *m->errno_location = error;
 }
 
 __attribute__((constructor)) static void install(void)

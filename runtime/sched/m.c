@@ -68,6 +68,7 @@ bool m_take_left(struct m *m, bool wait)
         atomic_store_release(&m->state, M_LEFT); /* destructors of the program's run on it */
         return false;
     }
+    atomic_store_relaxed(&m->thread_id, 0);
     atomic_store_release(&m->state, M_RUNNING);
     return true;
 }

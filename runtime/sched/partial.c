@@ -26,6 +26,9 @@
  * One that has been woken, but not run, is still G_PARKED: it is in a queue. What is in waiters' records isn't the program's
  * memory; nor are the stacks of Ms, whose frames are all ours then, and the descriptors of goroutines, but for the arguments.
  *
+ * Signal handlers run all the same, and other processes that share memory, and may move an address from where it hasn't been read yet
+ * to where it has. So only what two looks find alike is told: it makes that less likely, not impossible.
+ *
  * At most a hundredth of the time is spent so. Nothing is looked for again before something has run. Rejected: to go by the
  * reference counts alone, for a call may be covered by another's reference (docs/decisions.md). */
 #include <errno.h>
@@ -64,8 +67,9 @@ static struct {
     bool settled; /* all has been told of what there was when that many picks had been made */
     uint64_t picks;
     _Atomic(uint64_t) looks; /* that came to an end */
-    size_t n_told;
+    size_t n_told, n_found;
     struct told told[TOLD_MAX];
+    struct g *found[TOLD_MAX]; /* by the first of two looks */
 } partial;
 
 int partial_set_up(void)
@@ -93,14 +97,17 @@ uint64_t weft_priv_partial_looks(void)
 
 /* ---- a moment in which nobody runs ---- */
 
-/* Its own threads, this one included; or -1: some M is in a blocking section or runs a goroutine, or is an orphan. */
+/* Its own threads, this one included; or -1: some M is in a blocking section or runs a goroutine, is an orphan, or its thread has not
+ * begun or is about to end, and runs the program's destructors then. */
 static int threads_at_rest(void)
 {
     int n = 1;
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
         uint32_t state = m ? atomic_load_acquire(&m->state) : M_FREE;
-        if (state == M_CALLING || state >= M_ORPHAN || (state == M_RUNNING && m->g))
+        if (state == M_CALLING || state >= M_ORPHAN)
+            return -1;
+        if (state == M_RUNNING && (m->g || m->ends || !atomic_load_relaxed(&m->thread_id)))
             return -1;
         n += state == M_RUNNING;
     }
@@ -109,14 +116,15 @@ static int threads_at_rest(void)
 
 static bool is_still(void)
 {
-    uint64_t word = atomic_load_acquire(&sched.word);
     for (unsigned i = 0, made = ps_made(); i < made; i++)
         if (p_is_retiring(sched.ps[i]))
             return false;
     int threads = threads_at_rest();
-    return !(word & WORD_STOP) && !sched.orphans && threads > 0 &&
-           (word & WORD_IDLE_MASK) + freeze_holds() >= atomic_load_relaxed(&sched.procs) &&
-           !os_threads_exceed(threads);
+    if (sched.orphans || threads < 0 || os_threads_exceed(threads))
+        return false;
+    uint64_t word = atomic_load_acquire(&sched.word); /* last: who is held then does nothing more */
+    return !(word & WORD_STOP) &&
+           (word & WORD_IDLE_MASK) + freeze_holds() >= atomic_load_relaxed(&sched.procs);
 }
 
 static bool comes_to_rest(void)
@@ -250,8 +258,6 @@ static __attribute__((noinline)) int look_while_still(struct look *l)
     if (l->alive == 0)
         partial.n_told = 0; /* it is everybody: deadlock.c sees that, or there is hope */
     note_who_knows(l->r);
-    for (size_t i = 0; i < partial.n_told; i++)
-        mark_told(partial.told[i].g);
     partial.picks = picks;
     return 0;
 }
@@ -262,6 +268,32 @@ static __attribute__((noinline)) int look_from_here(struct look *l)
     __builtin_unwind_init();
     int rc = look_while_still(l);
     look_end(l); /* so the call is no jump */
+    return rc;
+}
+
+static bool found_alike(void)
+{
+    bool alike = partial.n_told == partial.n_found;
+    for (size_t i = 0; alike && i < partial.n_told; i++)
+        alike = partial.told[i].g == partial.found[i];
+    return alike;
+}
+
+static int look_twice(struct look *l)
+{
+    int rc = look_from_here(l);
+    if (rc || !partial.n_told)
+        return rc;
+    partial.n_found = partial.n_told;
+    for (size_t i = 0; i < partial.n_found; i++)
+        partial.found[i] = partial.told[i].g;
+    partial.n_told = 0;
+    *l = (struct look){0};
+    rc = look_from_here(l);
+    if (!rc && !found_alike())
+        rc = -EAGAIN;
+    for (size_t i = 0; !rc && i < partial.n_told; i++)
+        mark_told(partial.told[i].g);
     return rc;
 }
 
@@ -280,7 +312,7 @@ static int look(void)
         return rc;
     freeze(false);
     if (freeze_is_on() && comes_to_rest())
-        rc = look_from_here(&l);
+        rc = look_twice(&l);
     thaw(false);
     if (!rc && partial.n_told)
         tell(trace);

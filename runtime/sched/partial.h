@@ -17,6 +17,7 @@ struct look {
     size_t alive_queued;   /* of those, in queues */
     uint32_t index;        /* of the goroutine that a pass is at */
     bool blocking, untold; /* some are in sections; wait and haven't been told of */
+    bool elsewhere; /* some aren't on their stacks, but on one that the program switched to */
 };
 
 /* How many there are; fn(g, l) for each that is in use, with l->index. */

@@ -127,14 +127,19 @@ static void add_goroutine(struct g *g, struct look *l)
     reach_area(l->r, stack, g->inline_arg, sizeof g->inline_arg);
     if (g->stack) {
         char *sp = (char *)g->ctx.sp;
-        size_t used = (size_t)((char *)stack_top(g->stack) - sp);
+        bool is_there = sp >= g->stack->low && sp <= (char *)stack_top(g->stack);
+        size_t used = is_there ? (size_t)((char *)stack_top(g->stack) - sp) : 0;
+        l->elsewhere |= !is_there;
         reach_key(l->r, stack, sp, used);
         reach_area(l->r, stack, sp, used);
         reach_area(l->r, stack, &g->ctx, sizeof g->ctx);
         reach_skip(l->r, g->stack->low, g->stack->bytes);
     }
-    if (state != G_PARKED)
-        reach_area(l->r, life, &g->arg, sizeof g->arg); /* it may not have begun */
+    if (state != G_PARKED) {
+        reach_area(l->r, life, &g->fn,
+                   sizeof g->fn); /* it may not have begun; the code may be on a stack, too */
+        reach_area(l->r, life, &g->arg, sizeof g->arg);
+    }
     l->alive_queued += state == G_ALIVE && is_queued(l, g);
 }
 
@@ -216,8 +221,8 @@ int look_gather(struct look *l)
     skip_runtime(l->r);
     reach_skip(l->r, l->queued, l->room * sizeof(struct g *));
     look_each(l, add_goroutine);
-    if (l->alive_queued != l->alive)
-        return -EAGAIN; /* somebody is on the way, where it isn't seen */
+    if (l->alive_queued != l->alive || l->elsewhere)
+        return -EAGAIN; /* somebody is on the way, or on a stack of the program's, where it isn't seen */
     look_each(l, add_its_wait);
     return 0;
 }

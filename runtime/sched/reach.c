@@ -2,7 +2,8 @@
  * reach.c - marking what can be reached, conservatively (after Boehm and Weiser, Software: Practice and Experience 1988).
  *
  * Eight bytes at any address that are the address of a key, or one within it, reach it, whatever they are. The highest 16 bits of them
- * don't count, so a pointer with a tag in these reaches it, too; nor need it be aligned, as in a packed struct. The heap's blocks aren't
+ * don't count, so a pointer with a tag in these reaches it, too; nor need it be aligned, as in a packed struct. Below 4 GiB, where a
+ * program that isn't position-independent has its heap, four bytes do: a channel's cell keeps no more of such a value. The heap's blocks aren't
  * known, so whatever lies in it is reachable. Both make it find less than there is that can't be reached, and never more.
  *
  * Nothing is allocated but one mapping, which is used as far as it is needed. */
@@ -230,11 +231,18 @@ uint32_t reach_node_at(struct reach *r, const void *at)
 
 typedef void (*found_fn)(uint32_t node, void *arg);
 
-/* Keys don't overlap, but several may be the same. */
+static void mark(uint32_t node, void *arg)
+{
+    reach_root(arg, node);
+}
+
+/* Keys don't overlap, but several may be the same. Nodes of these are reached by their keys alone, all together. */
 static void find(struct reach *r, uintptr_t address, found_fn fn, void *arg)
 {
     size_t i = first_beyond(r, address);
     if (i == 0 || address >= r->keys[i - 1].is.high)
+        return;
+    if (fn == mark && r->nodes[r->keys[i - 1].node].reached)
         return;
     for (uintptr_t low = r->keys[i - 1].is.low; i > 0 && r->keys[i - 1].is.low == low; i--)
         fn(r->keys[i - 1].node, arg);
@@ -247,13 +255,21 @@ static uint64_t word_at(const char *at)
     return word;
 }
 
+static inline void look_for(struct reach *r, uint64_t address, found_fn fn, void *arg)
+{
+    uint64_t page = address >> PAGE_BITS;
+    if (address >= r->lowest && unlikely(r->filter[page % PAGES / 64] >> page % 64 & 1))
+        find(r, address, fn, arg);
+}
+
 /* The addresses that begin in the eight bytes from `at` on, before `last`. */
 static void look_at_eight(struct reach *r, const char *at, const char *last, found_fn fn, void *arg)
 {
     for (const char *end = at + sizeof(uint64_t); at < end && at <= last; at++) {
-        uint64_t word = word_at(at) & ADDRESS_MASK, page = word >> PAGE_BITS;
-        if (word >= r->lowest && unlikely(r->filter[page % PAGES / 64] >> page % 64 & 1))
-            find(r, word, fn, arg);
+        uint64_t word = word_at(at);
+        look_for(r, word & ADDRESS_MASK, fn, arg);
+        if (unlikely(r->lowest <= UINT32_MAX))
+            look_for(r, (uint32_t)word, fn, arg);
     }
 }
 
@@ -267,26 +283,20 @@ static void look_at(struct reach *r, const char *at, size_t bytes, found_fn fn, 
             look_at_eight(r, at, last, fn, arg);
 }
 
-/* What can't be read nobody can read. */
-static void read_range(struct reach *r, struct range is, found_fn fn, void *arg)
+/* 0 or -EIO: some of it can't be read; but others may be able to, as where it is mapped elsewhere, too. */
+static int read_range(struct reach *r, struct range is, found_fn fn, void *arg)
 {
-    uintptr_t page = os_page();
     while (is.low < is.high) {
         size_t n = is.high - is.low < sizeof r->chunk ? is.high - is.low : sizeof r->chunk;
         size_t got = os_memory_read(&r->memory, r->chunk, is.low, n);
         look_at(r, r->chunk, got, fn, arg);
         if (got < n)
-            is.low = (is.low + got + page) & ~(page - 1);
-        else if (got == sizeof r->chunk)
-            is.low += CHUNK_BYTES; /* a pointer may lie across the end of it */
-        else
+            return -EIO;
+        if (got < sizeof r->chunk)
             break;
+        is.low += CHUNK_BYTES; /* a pointer may lie across the end of it */
     }
-}
-
-static void mark(uint32_t node, void *arg)
-{
-    reach_root(arg, node);
+    return 0;
 }
 
 static void read_areas(struct reach *r, uint32_t node, found_fn fn, void *arg)
@@ -328,7 +338,7 @@ void reach_each_by(struct reach *r, uint32_t node, void (*fn)(uint32_t led_to, v
 
 /* ---- all memory ---- */
 
-/* What of it isn't skipped. Runs come in order, but a shared mapping may be mapped anywhere: no place is kept. */
+/* What of it isn't skipped. No place is kept from one run to the next. */
 static int read_run(uintptr_t low, uintptr_t high, void *arg)
 {
     struct reach *r = arg;
@@ -343,8 +353,9 @@ static int read_run(uintptr_t low, uintptr_t high, void *arg)
     for (; low < high; i++) {
         bool some = i < r->n_skips && r->skips[i].is.low < high;
         uintptr_t until = some ? r->skips[i].is.low : high;
-        if (until > low)
-            read_range(r, (struct range){low, until}, mark, r);
+        int rc = until > low ? read_range(r, (struct range){low, until}, mark, r) : 0;
+        if (rc)
+            return rc;
         if (until == high)
             break;
         low = r->skips[i].is.high;

@@ -36,7 +36,7 @@ void reach_skip(struct reach *r, const void *at, size_t bytes);
 void reach_root(struct reach *r, uint32_t node);
 
 /* From the roots, and all memory that isn't skipped nor an area or a key of some node. The caller's stack is read from `frame` up.
- * 0 or -errno, -ENOTSUP in sanitized programs. Once. */
+ * 0 or -errno: -EIO where some memory can't be read, -ENOTSUP in sanitized programs. Once. */
 int reach_all(struct reach *r, const void *frame);
 bool reach_is_reached(struct reach *r, uint32_t node);
 

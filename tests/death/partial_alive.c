@@ -2,6 +2,9 @@
  * partial_alive.c - WEFT_DEADLOCK=partial: no goroutine that can be woken is ever told of, wherever the way to it is kept. */
 #include "partial.h"
 
+#include <sys/mman.h>
+#include <ucontext.h>
+
 /* ---- where the way is kept ----
  * Each keeps the only way to what another waits for somewhere, is looked at meanwhile, and then uses it. */
 
@@ -31,6 +34,30 @@ static void keeps_in_frame(void *arg)
     weft_chan *ch = start_receiver();
     until_looked();
     serve(ch);
+}
+
+static char *pages;
+
+static TEST_NOINLINE void put_across(size_t page)
+{
+    weft_chan *ch = start_receiver();
+    memcpy(pages + page - 4, &ch, sizeof ch);
+}
+
+static void keeps_across_mappings(void *arg)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    weft_chan *ch;
+    (void)arg;
+    pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(pages != MAP_FAILED);
+    memset(pages, 0, 2 * page);
+    put_across(page);
+    CHECK_EQ(mprotect(pages + page, page, PROT_READ), 0);
+    until_looked();
+    memcpy(&ch, pages + page - 4, sizeof ch);
+    serve(ch);
+    munmap(pages, 2 * page);
 }
 
 static weft_chan *global;
@@ -252,6 +279,12 @@ static void *serves_hidden(void *arg)
     return arg;
 }
 
+static void *serves_hidden_as_helper(void *arg)
+{
+    pthread_setname_np(pthread_self(), "iou-wrk-1");
+    return serves_hidden(arg);
+}
+
 static void keeps_in_section(void *arg)
 {
     hide_receiver();
@@ -261,12 +294,54 @@ static void keeps_in_section(void *arg)
 
 static pthread_t thread;
 
-static void keeps_in_thread(void *arg)
+static void keep_in_thread(void *(*fn)(void *))
 {
     hide_receiver();
-    REQUIRE(pthread_create(&thread, NULL, serves_hidden, arg) == 0);
+    REQUIRE(pthread_create(&thread, NULL, fn, NULL) == 0);
     test_until_goroutines(1);
     pthread_join(thread, NULL);
+}
+
+static void keeps_in_thread(void *arg)
+{
+    (void)arg;
+    keep_in_thread(serves_hidden);
+}
+
+static void keeps_in_named_thread(void *arg)
+{
+    (void)arg;
+    keep_in_thread(serves_hidden_as_helper);
+}
+
+/* One that a goroutine switched to itself: nothing is looked for meanwhile. */
+static ucontext_t here, there;
+
+static void serves_on_other_stack(void)
+{
+    serves_hidden(NULL);
+    weft_sleep(100 * TEST_MS);
+}
+
+static void switches_stack(void *arg)
+{
+    REQUIRE(getcontext(&there) == 0);
+    there.uc_stack.ss_sp = arg;
+    there.uc_stack.ss_size = 1 << 16;
+    there.uc_link = &here;
+    makecontext(&there, serves_on_other_stack, 0);
+    REQUIRE(swapcontext(&here, &there) == 0);
+}
+
+static void keeps_on_other_stack(void *arg)
+{
+    static _Alignas(16) char stack[1 << 16]; /* far from the goroutine's own */
+    (void)arg;
+    if (!can_look())
+        return;
+    hide_receiver();
+    CHECK_EQ(weft_go(switches_stack, stack), 0);
+    test_until_goroutines(1);
 }
 
 static void *relays(void *arg)
@@ -337,6 +412,7 @@ static const struct {
     {"frame", keeps_in_frame},
     {"global", keeps_in_global},
     {"heap", keeps_in_heap},
+    {"two mappings", keeps_across_mappings},
     {"buffer", keeps_in_buffer},
     {"argument", keeps_in_argument},
     {"timer", keeps_in_timer},
@@ -346,6 +422,8 @@ static const struct {
     {"chain", has_chain},
     {"section", keeps_in_section},
     {"thread", keeps_in_thread},
+    {"named thread", keeps_in_named_thread},
+    {"other stack", keeps_on_other_stack},
     {"waiting thread", keeps_in_waiting_thread},
     {"many woken", wakes_many},
 };

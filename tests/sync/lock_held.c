@@ -2,7 +2,8 @@
  * lock_held.c - goroutines that wait while they hold a pthread mutex are told of on stderr, and nobody else is. */
 #include "../test.h"
 
-#define REPORT "weft: a goroutine waits with a pthread mutex held, 0x"
+#define REPORT                                                                                     \
+    "weft: a goroutine waits with a pthread mutex held (or unlocked on another thread), 0x"
 
 static struct test_result r;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, other = PTHREAD_MUTEX_INITIALIZER;
@@ -125,6 +126,52 @@ TEST(however_it_was_locked)
     test_spawn("waits_in_all_ways", &r);
     CHECK_EXITED(&r, 0);
     CHECK_EQ(reports(), 5);
+}
+
+static void leave_thread_with_mutex(void *arg)
+{
+    (void)arg;
+    be_sent(2);
+    weft_lock_os_thread();
+    pthread_mutex_lock(&mutex);
+    weft_chan_recv(ch, NULL);
+    weft_unlock_os_thread();
+    weft_chan_recv(ch, NULL);
+    pthread_mutex_unlock(&mutex);
+}
+
+CHILD(leaves_thread)
+{
+    CHECK_EQ(test_run(leave_thread_with_mutex, NULL), 0);
+}
+
+TEST(once_it_leaves_its_thread)
+{
+    /* Goal: a wait while it is locked to that neither tells of it nor forgets it. */
+    test_spawn("leaves_thread", &r);
+    CHECK_EXITED(&r, 0);
+    CHECK_EQ(reports(), 1);
+}
+
+static void keep_errno(void *arg)
+{
+    (void)arg;
+    be_sent(1);
+    errno = 77;
+    wait_with(&mutex);
+    CHECK_EQ(errno, 77);
+}
+
+CHILD(keeps_errno)
+{
+    CHECK_EQ(test_run(keep_errno, NULL), 0);
+}
+
+TEST(errno_stays)
+{
+    test_spawn("keeps_errno", &r);
+    CHECK_EXITED(&r, 0);
+    CHECK_EQ(reports(), 1);
 }
 
 /* ---- what is none ---- */
