@@ -10,7 +10,8 @@
 
 #include "runtime/sched/blocking.c"
 #include "runtime/sched/end.c"
-static const struct weft_here *weft_here_now; /* a thread's own, for which the model has no place; nobody reads it */
+static const struct weft_here
+    *weft_here_now; /* a thread's own, for which the model has no place; nobody reads it */
 
 #include "runtime/sched/m.c"
 
