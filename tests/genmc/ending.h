@@ -10,13 +10,11 @@
 
 #include "runtime/sched/blocking.c"
 #include "runtime/sched/end.c"
-static const struct weft_here
-    *weft_here_now; /* a thread's own, for which the model has no place; nobody reads it */
-
 #include "runtime/sched/m.c"
 
 struct sched sched;
 _Thread_local struct m *tls_m; /* model_m stands for it */
+__thread const struct weft_here *weft_here_now;
 const struct weft_here sched_nowhere;
 
 static struct p p;
@@ -30,16 +28,6 @@ static int error;
 static _Atomic(uint32_t) thread_ended;
 
 /* ---- what these need of their neighbours ---- */
-
-void g_end_watch(struct g *goroutine)
-{
-    (void)goroutine;
-}
-
-bool sched_looks_for_partial(void)
-{
-    return false;
-}
 
 int64_t os_now(void)
 {

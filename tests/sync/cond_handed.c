@@ -154,6 +154,7 @@ static void take_turns(int index)
         turn = !index;
         weft_cond_signal(&turned[!index]);
     }
+    weft_cond_signal(&turned[!index]); /* it may have been over before a first turn */
     weft_mutex_unlock(&mutex);
 }
 
