@@ -66,7 +66,7 @@ static void p_give_number(struct p *p)
     os_fence_prepare();
     sched_rows[number].tickets_ = (const uint64_t *)sched_tickets;
     p->row = atomic_load_relaxed(&os_fence_is_asymmetric) ? &sched_rows[number] : NULL;
-    atomic_store_release(&sched_numbers, number + 1); /* pairs with rows_settle() */
+    atomic_store_release(&sched_numbers, number + 1); /* pairs with rows_made() */
 }
 
 struct p *p_new(unsigned index)
@@ -251,12 +251,8 @@ static int run(weft_fn fn, void *arg)
         sysmon_reset();
         atomic_add_relaxed(&sched.run_number, 1);
         atomic_store_release(&sched.state, RUN_ON);
-        /* Main's M is announced as one that looks for work: who has some meanwhile wakes nobody, and nothing runs before
-         * the turn is over. */
-        atomic_add_relaxed(&sched.word, WORD_SPIN_ONE);
-        atomic_store_relaxed(&sched.start_retry, 0);
         holds_begin_run();
-        rc = m_start(p, true, NULL);
+        rc = m_start(p, false, NULL);
     }
     if (!rc) {
         quit_catch();

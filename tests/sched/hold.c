@@ -276,60 +276,6 @@ TEST(a_done_begun_before_the_run)
     }
 }
 
-static atomic_bool started;
-
-static void *waits_till_then(void *arg)
-{
-    atomic_fetch_add(&threads_wait, 1);
-    weft_waitgroup_wait(&group);
-    return arg;
-}
-
-static void *starts_one(void *arg)
-{
-    struct timespec moment = {.tv_nsec = 1000000};
-    while (weft_go(waits, NULL) == -ESRCH)
-        nanosleep(&moment, NULL);
-    for (int i = 0; i < 10 && !atomic_load(&over); i++)
-        nanosleep(&moment, NULL); /* it would be waiting by now */
-    atomic_store(&may_release, true);
-    atomic_store(&started, true);
-    return arg;
-}
-
-static void until_all_are_woken(void *arg)
-{
-    TEST_UNTIL(atomic_load(&started) && atomic_load(&over));
-    test_until_goroutines(1);
-    (void)arg;
-}
-
-TEST(a_goroutine_from_outside_waits_for_the_beginning)
-{
-    /* Goal: what a thread starts before main does, runs when those have let go who found no run on. The story: it ran at once,
-     * and waited for a group whose last done was under way, and passed it over as one of a run that is gone. */
-    struct timespec moment = {.tv_nsec = 1000000};
-    for (uintptr_t n = 1; n <= STOPS; n++) {
-        reset();
-        atomic_store(&started, false);
-        atomic_store(&threads_wait, 0);
-        group = (weft_waitgroup){0};
-        weft_waitgroup_add(&group, 1);
-        pthread_t waiter = thread_of(waits_till_then, NULL);
-        TEST_UNTIL(atomic_load(&threads_wait) == 1);
-        nanosleep(&moment, NULL); /* as a rule it waits by now */
-        pthread_t thread = thread_of(finishes, (void *)n);
-        TEST_UNTIL(weft_priv_held() || atomic_load(&over));
-        pthread_t releaser = thread_of(releases, NULL), starter = thread_of(starts_one, NULL);
-        weft_config config = {.maxprocs = test_procs_min(2)};
-        CHECK_EQ(test_run_config(until_all_are_woken, NULL, &config), 0);
-        pthread_join(waiter, NULL);
-        pthread_join(thread, NULL);
-        pthread_join(releaser, NULL);
-        pthread_join(starter, NULL);
-    }
-}
-
 /* ---- goroutines that line up when their run is over ---- */
 
 static weft_mutex mutex;
