@@ -97,20 +97,18 @@ static bool end_slice(struct p *p, int64_t now)
     uint64_t picks = p_picks(p);
     struct m *m = atomic_load_acquire(&p->last_m);
     if (!m || picks != p->seen_picks) {
-        bool counted = p->seen_cpu >= 0; /* then others waited: maybe they still do */
         p->seen_picks = picks;
         p->seen_cpu = -1;
-        return m && counted;
+        return false;
     }
     if (p_is_idle(p) || !others_wait(p, now))
         return false;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
-    if (cpu - p->seen_cpu < SLICE_NS)
-        return true;
-    p_ask_holder(p, ASKED_TO_YIELD);
-    return false; /* what is left to do is the goroutine's */
+    else if (cpu - p->seen_cpu >= SLICE_NS)
+        p_ask_holder(p, ASKED_TO_YIELD);
+    return true;
 }
 
 /* Whether to look again soon. */
