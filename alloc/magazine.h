@@ -42,28 +42,23 @@ static inline void *magazine_get(struct magazine *m, struct depot *depot)
     return magazine_get_hot(m);
 }
 
-/* The magazine in use is full: it is kept as the spare, and the older spare handed on. */
-static __attribute__((noinline, unused)) void magazine_put_full(struct magazine *m,
-                                                                struct depot *depot, void *object)
+/* The magazine in use is full: keep it as the spare, or hand the older spare on. */
+static __attribute__((noinline, unused)) void magazine_turn(struct magazine *m, struct depot *depot)
 {
-    struct depot_node *node = object;
     m->top->count = m->count;
     if (m->spare)
         depot_push(depot, m->spare);
     m->spare = m->top;
-    node->next = NULL;
-    m->top = node;
-    m->count = 1;
+    m->top = NULL;
+    m->count = 0;
 }
 
 static inline __attribute__((always_inline)) void magazine_put(struct magazine *m,
                                                                struct depot *depot, void *object)
 {
     struct depot_node *node = object;
-    if (unlikely(m->count >= MAGAZINE_SIZE)) {
-        magazine_put_full(m, depot, object);
-        return;
-    }
+    if (unlikely(m->count >= MAGAZINE_SIZE))
+        magazine_turn(m, depot);
     node->next = m->top;
     m->top = node;
     m->count++;

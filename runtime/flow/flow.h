@@ -5,9 +5,8 @@
  * source has ended, done is closed, a function of the user's calls weft_goexit), a deferred call closes the outputs and drops
  * everything.
  *
- * Each receive and send looks at done first, so a stage whose source and sink are always ready still stops, and may wait for it as
- * well: chan/stop.c, where a partner who waits already is served as by a plain send or receive, and who has to wait
- * registers for that alone, as the goroutine watches done. */
+ * Before each wait, which is a select with done, it tries the operation alone, after a look at done: a partner who waits
+ * already is served without registering anywhere, and a stage whose source and sink are always ready still stops. */
 #ifndef WEFT_RUNTIME_FLOW_FLOW_H
 #define WEFT_RUNTIME_FLOW_FLOW_H
 
