@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * spares.h - freed blocks of one size that an owner keeps for his next ones. jemalloc takes some 300 instructions to give
- * and take one from an arena of ours, this takes 10. What is more than SPARES_MOST goes back to it, so a burst of objects
+ * and take one from an arena of ours, this takes 10. What is more than alloc_spares_most goes back to it, so a burst of objects
  * doesn't keep its memory (a slab's would: slab.h). Used by the holder of a P. */
 #ifndef WEFT_ALLOC_SPARES_H
 #define WEFT_ALLOC_SPARES_H
@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "alloc/alloc.h"
+#include "arch/arch.h"
+#include "arch/sanitize.h"
 
 struct spare {
     struct spare *next;

@@ -80,9 +80,9 @@ static inline void atomic_fence_full(void)
 
 /* The two sides of a fence that costs only the rarer one: a store, the light fence, a load on this side; a store,
  * os_fence_heavy, a load on the other; at least one of the loads sees the other side's store. (Dice, Huang and
- * Yang, US patent 7644409, 2010; membarrier(2).) */
-extern _Atomic(bool)
-    os_fence_is_asymmetric; /* a light side may run while os_fence_prepare() does; false is never wrong for it */
+ * Yang, US patent 7644409, 2010; membarrier(2).) A light side may run while os_fence_prepare() does: to find it not
+ * asymmetric yet is never wrong. */
+extern _Atomic(bool) os_fence_is_asymmetric;
 static inline void atomic_fence_light(void)
 {
     ATOMIC_POINT();

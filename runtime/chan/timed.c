@@ -96,7 +96,7 @@ static int64_t next_due(int64_t when, int64_t period, int64_t now)
     if (period == 0)
         return TIMED_STOPPED;
     int64_t next = when + (now - when) / period * period; /* now or before */
-    return period < WEFT_FOREVER - next ? next + period : WEFT_FOREVER;
+    return time_plus(next, period);
 }
 
 /* Take the value that is there at `now`; it is the time for which it was due. */

@@ -184,10 +184,7 @@ TEST(one_that_has_not_begun_is_runnable)
 {
     /* Goal: a goroutine without a stack yet has the place where it will begin. Method: one P, again if a slow machine's
      * time slice was over before the panic. */
-    int tries = 0;
-    do
-        test_spawn("panics_before_start", &result);
-    while (strstr(result.err, "[sleep]") && ++tries < 20);
+    spawn_without("[sleep]", "panics_before_start");
     CHECK_EXITED(&result, 2);
     const char *frames = section(result.err, "fresh", "runnable");
     CHECK_EQ(strncmp(frames, "0x", 2), 0);

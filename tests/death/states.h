@@ -20,13 +20,19 @@ const char *__tsan_default_options(void) /* NOLINT(bugprone-reserved-identifier)
 
 static struct test_result result;
 
-/* Run a child again if a goroutine was just leaving its stack, which a busy machine can make take long. */
-TEST_UNUSED static void spawn_settled(const char *child)
+/* Run a child again if it tells of what only a busy machine makes happen. */
+TEST_UNUSED static void spawn_without(const char *text, const char *child)
 {
     int tries = 0;
     do
         test_spawn(child, &result);
-    while (strstr(result.err, "stack unavailable") && ++tries < 20);
+    while (strstr(result.err, text) && ++tries < 20);
+}
+
+/* A goroutine was just leaving its stack. */
+TEST_UNUSED static void spawn_settled(const char *child)
+{
+    spawn_without("stack unavailable", child);
 }
 
 static TEST_NOINLINE void start(const char *name, weft_fn fn)
