@@ -63,4 +63,6 @@ void alloc_free(void *p)
     free(p);
 }
 
+const unsigned alloc_spares_most = 0;
+
 #endif
