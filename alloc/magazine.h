@@ -42,23 +42,28 @@ static inline void *magazine_get(struct magazine *m, struct depot *depot)
     return magazine_get_hot(m);
 }
 
-/* The magazine in use is full: keep it as the spare, or hand the older spare on. */
-static __attribute__((noinline, unused)) void magazine_turn(struct magazine *m, struct depot *depot)
+/* The magazine in use is full: it is kept as the spare, and the older spare handed on. */
+static __attribute__((noinline, unused)) void magazine_put_full(struct magazine *m,
+                                                                struct depot *depot, void *object)
 {
+    struct depot_node *node = object;
     m->top->count = m->count;
     if (m->spare)
         depot_push(depot, m->spare);
     m->spare = m->top;
-    m->top = NULL;
-    m->count = 0;
+    node->next = NULL;
+    m->top = node;
+    m->count = 1;
 }
 
 static inline __attribute__((always_inline)) void magazine_put(struct magazine *m,
                                                                struct depot *depot, void *object)
 {
     struct depot_node *node = object;
-    if (unlikely(m->count >= MAGAZINE_SIZE))
-        magazine_turn(m, depot);
+    if (unlikely(m->count >= MAGAZINE_SIZE)) {
+        magazine_put_full(m, depot, object);
+        return;
+    }
     node->next = m->top;
     m->top = node;
     m->count++;

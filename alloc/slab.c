@@ -57,4 +57,11 @@ void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg)
     }
 }
 
+void slab_each_block(struct slab_class *class,
+                     void (*fn)(const void *block, size_t bytes, void *arg), void *arg)
+{
+    for (struct slab *s = atomic_load_acquire(&class->slabs); s; s = s->next)
+        fn(s, SLAB_BYTES, arg);
+}
+
 SANITIZE_OWNER_DATA_END

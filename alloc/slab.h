@@ -44,6 +44,10 @@ static inline void slab_put(struct slab_class *class, struct slab_cache *cache, 
 /* Call fn for every object ever carved, free or not; of those that are carved meanwhile for some. */
 void slab_for_each(struct slab_class *class, void (*fn)(void *object, void *arg), void *arg);
 
+/* All of its memory, in blocks. */
+void slab_each_block(struct slab_class *class,
+                     void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
+
 SANITIZE_OWNER_DATA_END
 
 #endif

@@ -257,6 +257,13 @@ bool stack_class_contains(struct stack_class *class, const void *p)
     return false;
 }
 
+void stack_each_block(struct stack_class *class,
+                      void (*fn)(const void *block, size_t bytes, void *arg), void *arg)
+{
+    for (struct stack_slab *s = atomic_load_acquire(&class->slabs); s; s = s->next)
+        fn(s->base, s->bytes, arg);
+}
+
 bool stack_class_guards(struct stack_class *class, uintptr_t address)
 {
     struct stack_slab *s = atomic_load_acquire(&class->slabs);

@@ -102,6 +102,10 @@ bool stack_trim(struct stack_class *class);
 /* Whether p lies in a stack of the class, in use or not. */
 bool stack_class_contains(struct stack_class *class, const void *p);
 
+/* All mappings of the class. */
+void stack_each_block(struct stack_class *class,
+                      void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
+
 /* Whether an address lies in the guard page of one. Async-signal-safe. */
 bool stack_class_guards(struct stack_class *class, uintptr_t address);
 

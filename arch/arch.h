@@ -14,6 +14,7 @@
  *   arch_fence_full()                   a store-load fence
  *   arch_fence_after_rmw()              the same right after an RMW, which may have done it already
  *   ARCH_TLS_LOAD(var)                  a thread-local pointer, read afresh
+ *   ARCH_RETURNS_ELSEWHERE              attributes of a function that returns on another stack than the last call was made on
  *   arch_cas_pair(at, lo, hi, new_lo, new_hi)   compare and swap of two words
  *
  * Not saved by a switch: what the C calling convention leaves to the caller, the floating-point exception

@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "arch/assert.h"
 #include "arch/fail.h"
 #include "arch/os.h"
 
@@ -29,12 +28,11 @@ void os_fence_prepare(void)
     pthread_once(&once, prepare);
 }
 
-void os_fence_heavy(void)
+/* Once registered it doesn't fail, unless a filter of system calls that came later refuses it. */
+bool os_fence_heavy(void)
 {
-    if (!atomic_load_relaxed(&os_fence_is_asymmetric)) {
-        atomic_fence_full();
-        return;
-    }
-    bool done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    WEFT_ASSERT(done); /* once registered it doesn't fail */
+    if (likely(atomic_load_relaxed(&os_fence_is_asymmetric)))
+        return likely(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+    atomic_fence_full();
+    return true;
 }

@@ -45,7 +45,8 @@ void os_futex_wake(_Atomic(uint32_t) *word, int n);
 
 /* Whether there are light fences; before the first of either kind in a process that has several threads. */
 void os_fence_prepare(void);
-void os_fence_heavy(void); /* pairs with atomic_fence_light() */
+bool os_fence_heavy(
+    void); /* pairs with atomic_fence_light(); false: the kernel refuses it, against its promise (a seccomp filter) */
 
 /* ns on CLOCK_MONOTONIC's scale (clock.h), perhaps of a moment some instructions ago; _in_order: of none before a load
  * that comes before it. */

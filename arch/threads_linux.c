@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,25 +18,54 @@
 
 #define LINKS_OF_FOLDER 2 /* beside one for each thread */
 
-/* io_uring's workers and pollers, and jemalloc's, run nothing of the program's. */
-static bool is_helper(const char *id)
+#define FLAG_IO_WORKER 0x10u /* PF_IO_WORKER: the kernel's word for one of io_uring's */
+#define FLAGS_FIELD 6        /* after the state, which follows the name */
+
+struct thread {
+    char name[32];
+    unsigned long flags;
+};
+
+/* "id (name) state parent group session terminal its-group flags ..." */
+static bool read_thread(const char *path, struct thread *out)
 {
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
+    char text[512];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *name = strchr(text, '('), *end = strrchr(text, ')'), *at = end ? end + 1 : NULL;
+    if (!name || !end)
         return false;
-    ssize_t n = read(fd, name, sizeof name - 1);
-    close(fd);
-    return n > 0 && (strncmp(name, "iou-", 4) == 0 || strncmp(name, "jemalloc_bg_thd", 15) == 0);
+    snprintf(out->name, sizeof out->name, "%.*s", (int)(end - name - 1), name + 1);
+    for (int i = 0; i < FLAGS_FIELD; i++) {
+        at += strspn(at, " ");
+        at += strcspn(at, " ");
+    }
+    out->flags = strtoul(at, NULL, 10);
+    return true;
 }
 
+static bool has_name_of_jemalloc(const struct thread *t)
+{
+    return strcmp(t->name, "jemalloc_bg_thd") == 0;
+}
+
+/* io_uring's workers and pollers, and jemalloc's thread, run nothing of the program's. Anybody may take a name, and threads begin with
+ * their maker's, so the kernel's are told by their flags, and a name counts only where the first thread has another. */
 static int helpers(void)
 {
-    DIR *dir = opendir("/proc/self/task");
+    char path[64];
+    struct thread first, t;
+    DIR *dir = read_thread("/proc/self/stat", &first) ? opendir("/proc/self/task") : NULL;
     int n = 0;
-    for (struct dirent *e; dir && (e = readdir(dir));)
-        n += e->d_name[0] != '.' && is_helper(e->d_name);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", e->d_name);
+        n += e->d_name[0] != '.' && read_thread(path, &t) &&
+             ((t.flags & FLAG_IO_WORKER) ||
+              (has_name_of_jemalloc(&t) && !has_name_of_jemalloc(&first)));
+    }
     if (dir)
         closedir(dir);
     return n;

@@ -67,6 +67,7 @@ void add_chan_rows(void);
 void add_select_rows(void);
 void add_csp_rows(void);
 void add_sync_rows(void);
+void add_fairness_rows(void);
 void add_pool_rows(void);
 void add_parked_rows(void);
 void add_sleep_rows(void);

@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     add_select_rows();
     add_csp_rows();
     add_sync_rows();
+    add_fairness_rows();
     add_pool_rows();
     add_parked_rows();
     add_sleep_rows();

@@ -5,6 +5,7 @@
 #define WEFT_RUNTIME_HOOKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weft/base.h>
 
@@ -45,6 +46,13 @@ WEFT_API int weft_priv_proc(void);
  * can't be now. */
 struct weft_rwmutex;
 WEFT_API bool weft_priv_rwmutex_bias(struct weft_rwmutex *rw);
+
+/* weft_select as a stage selects, whose done is in the last case (runtime/chan/watch.h). */
+struct weft_case;
+WEFT_API int weft_priv_select_or_stop(struct weft_case *cases, size_t n);
+
+/* How many looks for partial deadlocks have come to an end, with what they found told. */
+WEFT_API uint64_t weft_priv_partial_looks(void);
 
 WEFT_END_DECLS
 

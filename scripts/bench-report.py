@@ -79,6 +79,11 @@ KNOWN_ROWS = (
     Row("sleep_1ms", headline=True, figures=LATENCY),
     Row("ticker_jitter", figures=LATENCY),
     Row(
+        "mutex_fairness",
+        figures=(Figure(), Figure("slowest_percent", "slowest", "%", plotted=False)),
+    ),
+    Row("mutex_polite", figures=(*LATENCY, Figure("max_ns", "longest", plotted=False))),
+    Row(
         "timers_1m",
         runs_max=3,
         figures=(

@@ -61,7 +61,7 @@ check() {
     shift 2
     read -ra options <<<"$(head_lines "$name" options)"
     timeout "$limit" genmc --rc11 -disable-mm-detector -disable-estimation "${options[@]}" -- "$@" \
-        -std=gnu17 -ffp-contract=off -D_GNU_SOURCE -I"$work/edited" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
+        -std=gnu17 -ffp-contract=off -D_GNU_SOURCE -I"$work/edited" -I"$work/edited/include" -Itests/genmc/model -I. -Iinclude "tests/genmc/$name.c" >"$output" 2>&1 || status=$?
     # GenMC leaves its intermediate file behind.
     grep -lsF "source_filename = \"tests/genmc/$name.c\"" /tmp/__genmc.ll.* | xargs -r rm -f || true
     return "$status"
@@ -91,7 +91,7 @@ run_driver() {
         if ! edit planted "$file" "$script"; then
             printf 'FAILED %s: bug %d (%s) no longer fits %s\n' "$name" "$n" "$what" "$file"
             status=1
-        elif check "$name" "$output" "-I$work/planted" || [ -z "$(found "$output")" ]; then
+        elif check "$name" "$output" "-I$work/planted" "-I$work/planted/include" || [ -z "$(found "$output")" ]; then
             tail -n 20 "$output"
             printf 'FAILED %s: bug %d (%s) was not found\n' "$name" "$n" "$what"
             status=1

@@ -41,6 +41,7 @@ ctx_value_10    1     2000 12000
 ctx_cancel_1000 1000  10   110
 cond_pingpong   1     2000 12000
 pool_get_put    1     2000 12000
+pipeline_4      1     2000 12000
 '
 
 nothing_to_compare() {

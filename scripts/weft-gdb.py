@@ -94,7 +94,7 @@ class Goroutine:
     def reason(layout, at):
         other = layout.get(at, "g.waiting")
         number = layout.get(other, "waiter.reason") if other else layout.get(at, "g.waiter.reason")
-        number &= ~layout.constant("WAIT_SEEN")
+        number &= layout.constant("WAIT_REASON")
         text = layout.reasons[number] if number < len(layout.reasons) else ""
         return text or f"wait reason {number}"
 

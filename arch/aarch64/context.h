@@ -112,6 +112,9 @@ arch_restart(void *top, void (*fn)(void *), void *pass)
 void *arch_call_on(struct arch_context *back, void *sp, void *(*fn)(void *), void *arg)
     __attribute__((visibility("hidden")));
 
+/* See x86_64; compilers know of no such thing here. */
+#define ARCH_RETURNS_ELSEWHERE __attribute__((noinline))
+
 /* As arch_switch() would leave it, for unwinders: while this function's frame is there. */
 static inline __attribute__((always_inline)) void arch_context_note(struct arch_context *here)
 {

@@ -28,6 +28,20 @@ arch_entry:
         .cfi_endproc
         .size   arch_entry, . - arch_entry
 
+/* What functions that are ARCH_RETURNS_ELSEWHERE end with; the name is the compilers'. */
+        .weak   __x86_return_thunk
+        .hidden __x86_return_thunk
+        .type   __x86_return_thunk, @function
+        .balign 16
+__x86_return_thunk:
+        .cfi_startproc
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register rip, rcx
+        notrack jmp *%rcx
+        .cfi_endproc
+        .size   __x86_return_thunk, . - __x86_return_thunk
+
 /* void *arch_call_on(rdi = back, rsi = sp or 0, rdx = fn, rcx = arg). All registers that a callee preserves lie below
  * rbp, for who comes back by a jump: he needs rbp, and has the result in rdi. An exception stops here. */
         .globl  arch_call_on

@@ -8,6 +8,7 @@
  *
  * A stage is one goroutine, named after its function ("map"), between channels. All of these hold:
  * - `done` is a channel that is closed to stop the stage; NULL: it never is. It is borrowed: a stage takes a reference of its own.
+ *   What is sent to it instead stops one of the stages that wait, or is received by another who does, but not in the order of their coming.
  * - Channels named in, ins, chans, chan_of_chans are taken over with one reference each, also when the call fails, so stages nest; to
  *   keep one pass weft_chan_ref(c). An `in` of NULL is the failed call of an inner stage: NULL again, errno as that left it.
  * - A channel that is returned is unbuffered, has one reference, which is the caller's, and closes when the source has ended or `done`

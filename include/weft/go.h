@@ -29,7 +29,7 @@ typedef struct weft_config {
 /* Run main_fn(arg) as goroutine 1 and return when it has returned.
  *   config  NULL for the defaults; copied.
  * Returns 0, or a negative errno when the run did not start: -EBUSY (a run is in progress), -EINVAL
- * (main_fn NULL, bad maxprocs or stack size; a bad topology or $WEFT_STALL_MS, said on stderr),
+ * (main_fn NULL, bad maxprocs or stack size; a bad topology, $WEFT_STALL_MS or $WEFT_DEADLOCK, said on stderr),
  * -ENOMEM, -EAGAIN (no thread to be had), -ENOTSUP (the calling thread has a shadow stack).
  * The calling thread waits meanwhile; goroutines run on threads of the runtime.
  * Goroutines still alive when main_fn returns are abandoned as in Go: their deferred calls don't

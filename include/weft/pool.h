@@ -3,7 +3,7 @@
 #ifndef WEFT_POOL_H
 #define WEFT_POOL_H
 
-#include <weft/base.h>
+#include <weft/here.h>
 
 WEFT_BEGIN_DECLS
 
@@ -42,14 +42,52 @@ WEFT_API weft_pool *weft_pool_new(const weft_pool_options *options);
  * been put back are fatal. */
 WEFT_API void weft_pool_free(weft_pool *pool);
 
+/* What a processor keeps in front, and where: the inline functions below take and put there what they can, the others are what they
+ * call when they can't. The layouts are part of the binary interface. */
+struct weft_stock_ {
+    void *hot_;      /* an object, or NULL; only the processor's holder writes it */
+    uintptr_t gate_; /* 0: nobody else may be taking that */
+};
+struct weft_stocks_ { /* a weft_pool begins so */
+    struct weft_stock_ *at_[WEFT_NO_PLACE_ + 1];
+};
+WEFT_API void *weft_pool_get_slow(weft_pool *pool, void *hot);
+WEFT_API void weft_pool_put_slow(weft_pool *pool, void *object);
+
+WEFT_INLINE_ struct weft_stock_ *weft_pool_stock_(weft_pool *pool, const struct weft_here *here)
+{
+    struct weft_stocks_ *stocks = (struct weft_stocks_ *)(void *)pool;
+    return __atomic_load_n(&stocks->at_[here->place_], __ATOMIC_RELAXED);
+}
+
 /* An object, the caller's until he puts it back. NULL and errno when there is none and none can be made: ENOMEM, or
  * what construct returned. Any thread; a foreign one goes a longer way. What was done before the put of an object is
  * seen after the get that returns it. */
-WEFT_API void *weft_pool_get(weft_pool *pool);
+WEFT_INLINE_ void *weft_pool_get(weft_pool *pool)
+{
+    struct weft_stock_ *s = weft_pool_stock_(pool, weft_here_());
+    void *object = WEFT_LIKELY_(s) ? __atomic_load_n(&s->hot_, __ATOMIC_ACQUIRE) : NULL;
+    if (!WEFT_LIKELY_(object))
+        return weft_pool_get_slow(pool, NULL);
+    __atomic_store_n(&s->hot_, (void *)0, __ATOMIC_RELAXED);
+    /* Who closes the gate has every processor run the real fence. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (!WEFT_LIKELY_(__atomic_load_n(&s->gate_, __ATOMIC_RELAXED) == 0))
+        return weft_pool_get_slow(pool, object);
+    return object;
+}
 
 /* Put it back, from anywhere; NULL is ignored. It must have come from this pool, and nobody may touch it from
  * now on. */
-WEFT_API void weft_pool_put(weft_pool *pool, void *object);
+WEFT_INLINE_ void weft_pool_put(weft_pool *pool, void *object)
+{
+    const struct weft_here *here = weft_here_();
+    struct weft_stock_ *s = weft_pool_stock_(pool, here);
+    if (WEFT_LIKELY_(s && !weft_is_asked_(here) && !__atomic_load_n(&s->hot_, __ATOMIC_RELAXED)))
+        __atomic_store_n(&s->hot_, object, __ATOMIC_RELEASE);
+    else
+        weft_pool_put_slow(pool, object);
+}
 
 /* Construct n more objects ahead of time. The pool never gives back so many that it has fewer than it was warmed
  * with. 0, or -ENOMEM or what construct returned; those that could be made are in the pool then. */

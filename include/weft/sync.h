@@ -8,19 +8,17 @@
  * unlock, though the one who unlocked before him may not have come back from that call yet.
  *
  * Not while a run ends that abandons goroutines which wait for it: until weft_run has returned, its end may come to the object.
- * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them.
+ * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them. A
+ * reader whom a writer's unlock has let in has it locked, though the run may end before he goes on.
  *
  * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions and no
  * more. The layouts they rely on are part of the binary interface. */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
 
-#include <weft/base.h>
+#include <weft/here.h>
 
 WEFT_BEGIN_DECLS
-
-#define WEFT_SYNC_FN_ __attribute__((unused, always_inline)) static inline
-#define WEFT_LIKELY_(x) __builtin_expect(!!(x), 1)
 
 /* Mutual exclusion (Go: sync.Mutex). Not re-entrant; whoever likes may unlock it. A goroutine that has waited
  * for a millisecond gets it handed over, ahead of all who come along. */
@@ -39,7 +37,7 @@ WEFT_API bool weft_mutex_try_lock_checked(weft_mutex *m);
 WEFT_API void weft_mutex_unlock_checked(weft_mutex *m);
 
 /* Whether m was unlocked, and is locked now. */
-WEFT_SYNC_FN_ bool weft_mutex_take_(weft_mutex *m)
+WEFT_INLINE_ bool weft_mutex_take_(weft_mutex *m)
 {
     uint64_t unlocked = 0;
     return __atomic_compare_exchange_n(&m->state_, &unlocked, (uint64_t)1, false, __ATOMIC_ACQUIRE,
@@ -47,7 +45,7 @@ WEFT_SYNC_FN_ bool weft_mutex_take_(weft_mutex *m)
 }
 
 /* Lock m; wait until that is possible. What was written before the unlock that made it so is visible. */
-WEFT_SYNC_FN_ void weft_mutex_lock(weft_mutex *m)
+WEFT_INLINE_ void weft_mutex_lock(weft_mutex *m)
 {
     if (!WEFT_LIKELY_(weft_mutex_take_(m)))
         weft_mutex_lock_slow(m);
@@ -55,13 +53,13 @@ WEFT_SYNC_FN_ void weft_mutex_lock(weft_mutex *m)
 
 /* Lock m if that needs no waiting; whether it was done. It may fail when nobody has locked m but somebody is about
  * to. Failing orders nothing. */
-WEFT_SYNC_FN_ bool weft_mutex_try_lock(weft_mutex *m)
+WEFT_INLINE_ bool weft_mutex_try_lock(weft_mutex *m)
 {
     return WEFT_LIKELY_(weft_mutex_take_(m)) || weft_mutex_try_lock_slow(m);
 }
 
 /* Unlock m, whoever has locked it. If nobody has: "fatal error: sync: unlock of unlocked mutex". */
-WEFT_SYNC_FN_ void weft_mutex_unlock(weft_mutex *m)
+WEFT_INLINE_ void weft_mutex_unlock(weft_mutex *m)
 {
     uint64_t locked = 1;
     if (!WEFT_LIKELY_(__atomic_compare_exchange_n(&m->state_, &locked, (uint64_t)0, false,
@@ -75,7 +73,7 @@ typedef struct weft_rwmutex {
     uint64_t state_; /* weft's: how many read, if nothing else is going on */
     uint64_t queue_;
     weft_mutex writers_; /* of the writers the one who holds it or is next */
-    uint64_t bias_;
+    uint64_t bias_;      /* 0: no two have read at once yet */
 } weft_rwmutex;
 
 WEFT_API void weft_rwmutex_rlock_slow(weft_rwmutex *rw);
@@ -86,26 +84,55 @@ WEFT_API void weft_rwmutex_rlock_checked(weft_rwmutex *rw);
 WEFT_API bool weft_rwmutex_try_rlock_checked(weft_rwmutex *rw);
 WEFT_API void weft_rwmutex_runlock_checked(weft_rwmutex *rw);
 
-#define WEFT_RWMUTEX_READERS_ 0x7ffffffeu /* with as many nothing else is going on */
+#define WEFT_RWMUTEX_BIASED_                                                                       \
+    (UINT64_C(1) << 61)          /* in state_: readers are counted by their processors, too */
+#define WEFT_RWMUTEX_COLUMN_ 15u /* of bias_: which column they are counted in */
+
+/* Count the caller in, or out, in his processor's row, which is his until he waits. False: he isn't. The fence between the count
+ * that says that he is at it and the look at the ticket is run by those who take the column, for all processors. */
+WEFT_INLINE_ bool weft_rwmutex_count_(weft_rwmutex *rw, bool out)
+{
+    struct weft_row_ *row = weft_here_()->row_;
+    uint64_t state =
+        __atomic_load_n(&rw->state_, __ATOMIC_ACQUIRE); /* bias_ is a ticket then, maybe another */
+    if (!WEFT_LIKELY_(row && (state & WEFT_RWMUTEX_BIASED_)))
+        return false;
+    uint64_t ticket = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED),
+             i = ticket & WEFT_RWMUTEX_COLUMN_;
+    uint32_t n =
+        __atomic_load_n(&row->counts_[i], __ATOMIC_ACQUIRE); /* after all who left before */
+    __atomic_store_n(&row->counts_[i], n + 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* [BIAS-1] */
+    bool counted = WEFT_LIKELY_(__atomic_load_n(&row->tickets_[i], __ATOMIC_ACQUIRE) == ticket);
+    if (out)
+        counted = WEFT_LIKELY_(counted && __atomic_load_n(&row->bases_[i], __ATOMIC_RELAXED) != n);
+    __atomic_store_n(&row->counts_[i], counted ? (out ? n - 2 : n + 2) : n, __ATOMIC_RELEASE);
+    return counted;
+}
+
+/* From the one number of readers to the other, where there are no two: without a look at the state first, which would
+ * wait for the RMW before. */
+WEFT_INLINE_ bool weft_rwmutex_alone_(weft_rwmutex *rw, uint64_t from, uint64_t to, int order)
+{
+    return __atomic_compare_exchange_n(&rw->state_, &from, to, false, order, __ATOMIC_RELAXED);
+}
 
 /* Lock rw for reading; wait while a writer has it or waits for it. */
-WEFT_SYNC_FN_ void weft_rwmutex_rlock(weft_rwmutex *rw)
+WEFT_INLINE_ void weft_rwmutex_rlock(weft_rwmutex *rw)
 {
-    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
-    if (!WEFT_LIKELY_(state <= WEFT_RWMUTEX_READERS_ &&
-                      __atomic_compare_exchange_n(&rw->state_, &state, state + 1, false,
-                                                  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+    bool company = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED) != 0;
+    if (!WEFT_LIKELY_(company ? weft_rwmutex_count_(rw, false)
+                              : weft_rwmutex_alone_(rw, 0, 1, __ATOMIC_ACQUIRE)))
         weft_rwmutex_rlock_slow(rw);
 }
 
 /* Unlock rw for one reader, whichever goroutine that was. If there is none: "fatal error: sync: RUnlock of
  * unlocked RWMutex". */
-WEFT_SYNC_FN_ void weft_rwmutex_runlock(weft_rwmutex *rw)
+WEFT_INLINE_ void weft_rwmutex_runlock(weft_rwmutex *rw)
 {
-    uint64_t state = __atomic_load_n(&rw->state_, __ATOMIC_RELAXED);
-    if (!WEFT_LIKELY_(state - 1 <= WEFT_RWMUTEX_READERS_ &&
-                      __atomic_compare_exchange_n(&rw->state_, &state, state - 1, false,
-                                                  __ATOMIC_RELEASE, __ATOMIC_RELAXED)))
+    bool company = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED) != 0;
+    if (!WEFT_LIKELY_(company ? weft_rwmutex_count_(rw, true)
+                              : weft_rwmutex_alone_(rw, 1, 0, __ATOMIC_RELEASE)))
         weft_rwmutex_runlock_slow(rw);
 }
 
@@ -154,14 +181,14 @@ typedef struct weft_once {
 WEFT_API void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg);
 
 /* Whether the first weft_once_do is over; then all that its function wrote is visible. */
-WEFT_SYNC_FN_ bool weft_once_done(const weft_once *once)
+WEFT_INLINE_ bool weft_once_done(const weft_once *once)
 {
     return __atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1;
 }
 
 /* The first call calls fn(arg); all others return when that has returned. A panic or weft_goexit in fn ends it
  * too: it isn't called again. Calling this from within fn waits for ever. */
-WEFT_SYNC_FN_ void weft_once_do(weft_once *once, weft_fn fn, void *arg)
+WEFT_INLINE_ void weft_once_do(weft_once *once, weft_fn fn, void *arg)
 {
     if (!WEFT_LIKELY_(weft_once_done(once)))
         weft_once_do_slow(once, fn, arg);
@@ -208,7 +235,7 @@ WEFT_API bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n);
 WEFT_API void weft_sem_release_slow(weft_sem *s, int64_t n);
 
 /* Whether n units were there with nobody waiting, and are the caller's now. */
-WEFT_SYNC_FN_ bool weft_sem_take_(weft_sem *s, int64_t n)
+WEFT_INLINE_ bool weft_sem_take_(weft_sem *s, int64_t n)
 {
     uint64_t state = __atomic_load_n(&s->state_, __ATOMIC_RELAXED);
     return (state & 1) == 0 && n >= 0 && n <= s->size_ - (int64_t)(state >> 1) &&
@@ -218,7 +245,7 @@ WEFT_SYNC_FN_ bool weft_sem_take_(weft_sem *s, int64_t n)
 
 /* Take n units; wait until they are there and it is the caller's turn. More than there will ever be: wait for ever,
  * in nobody's way. Panics: "semaphore: n < 0", "semaphore: size < 0". */
-WEFT_SYNC_FN_ void weft_sem_acquire(weft_sem *s, int64_t n)
+WEFT_INLINE_ void weft_sem_acquire(weft_sem *s, int64_t n)
 {
     if (!WEFT_LIKELY_(weft_sem_take_(s, n)))
         weft_sem_acquire_slow(s, n);
@@ -230,13 +257,13 @@ struct weft_ctx;
 WEFT_API int weft_sem_acquire_ctx(weft_sem *s, int64_t n, struct weft_ctx *ctx);
 
 /* Take n units if they are there and nobody waits; whether it was done. */
-WEFT_SYNC_FN_ bool weft_sem_try_acquire(weft_sem *s, int64_t n)
+WEFT_INLINE_ bool weft_sem_try_acquire(weft_sem *s, int64_t n)
 {
     return WEFT_LIKELY_(weft_sem_take_(s, n)) || weft_sem_try_acquire_slow(s, n);
 }
 
 /* Give n units back. More than are out: panics, "semaphore: released more than held". */
-WEFT_SYNC_FN_ void weft_sem_release(weft_sem *s, int64_t n)
+WEFT_INLINE_ void weft_sem_release(weft_sem *s, int64_t n)
 {
     uint64_t state = __atomic_load_n(&s->state_, __ATOMIC_RELAXED);
     if (!WEFT_LIKELY_((state & 1) == 0 && n >= 0 && (uint64_t)n <= state >> 1 &&

@@ -9,6 +9,8 @@
 #include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
 
+#define SMALLEST_PAGE 4096
+
 SANITIZE_OWNER_DATA_BEGIN
 
 static enum chan_form form_for(size_t elem_size, size_t capacity)
@@ -60,12 +62,33 @@ static void init_cells(struct weft_chan *ch)
 
 /* ---- memory: a P keeps those without a ring, which programs make by the million ---- */
 
+/* Whether its address is also that of the pages that it was cut from, as which an allocator may know it. */
+static bool begins_pages(const struct weft_chan *ch)
+{
+    return (uintptr_t)ch % SMALLEST_PAGE == 0;
+}
+
+/* Where others shouldn't seem to know its address. An allocator's array of free blocks may keep that of the one that it gave last:
+ * another that is given back next takes its place there. */
+static __attribute__((noinline)) struct weft_chan *alloc_unknown(size_t bytes)
+{
+    struct weft_chan *first = alloc_zeroed(CACHE_LINE, bytes);
+    struct weft_chan *second = first ? alloc_zeroed(CACHE_LINE, bytes) : NULL;
+    struct weft_chan *third =
+        second && begins_pages(second) ? alloc_zeroed(CACHE_LINE, bytes) : NULL;
+    if (third)
+        alloc_free(second);
+    if (second)
+        alloc_free(first);
+    return third ? third : second ? second : first;
+}
+
 static struct weft_chan *chan_alloc(size_t bytes)
 {
     struct sched_p *p = sched_p_here();
     struct weft_chan *ch = p && bytes == sizeof *ch ? spares_get(&p->chans) : NULL;
     if (unlikely(!ch))
-        return alloc_zeroed(CACHE_LINE, bytes);
+        return sched_looks_for_partial() ? alloc_unknown(bytes) : alloc_zeroed(CACHE_LINE, bytes);
     memset(ch, 0, CACHE_LINE); /* gcc makes stores of a line, a call of more */
     memset(&ch->receivers, 0, sizeof *ch - CACHE_LINE);
     return ch;
@@ -104,15 +127,21 @@ weft_chan *weft_chan_new(size_t elem_size, size_t capacity)
     ch->index_mask = mask_for(ch->cells);
     ch->skip = ch->index_mask + 1 - ch->cells;
     ch->turn = form == FORM_SYNC;
-    ch->ring = (char *)ch + l.ring;
     atomic_store_relaxed(&ch->refs, 1);
-    if (form >= FORM_WORD)
+    if (form >= FORM_WORD) {
+        ch->ring = (char *)ch + l.ring;
         init_cells(ch);
+    }
     if (form == FORM_NODE) {
         ch->nodes = (struct nodes *)((char *)ch + l.nodes);
         nodes_init(ch->nodes, ch->capacity, elem_size);
     }
     return ch;
+}
+
+size_t chan_bytes(const struct weft_chan *ch)
+{
+    return lay_out(ch->form, ch->elem_size, ch->capacity_asked).bytes;
 }
 
 weft_chan *weft_chan_ref(weft_chan *ch)
@@ -125,9 +154,13 @@ weft_chan *weft_chan_ref(weft_chan *ch)
 /* What the last reference finds there must be over. */
 static void forget(struct waiter *w)
 {
-    if (waiter_is_own(w) || !chan_wait_is_over(w))
+    struct taken t = {.hold = sched_hold_run()};
+    bool watches = !waiter_is_own(w) && chan_is_watch(w);
+    if (watches ? chan_claim(w, NULL, &t) : waiter_is_own(w) || !chan_wait_is_over(w))
         sched_fatal("weft: channel freed while in use");
-    waiter_drop(w);
+    if (!watches)
+        waiter_drop(w);
+    sched_release_run(t.hold);
 }
 
 void chan_fini_inside(struct weft_chan *ch)
@@ -164,8 +197,8 @@ void chan_drop(struct weft_chan *ch)
 
 void weft_chan_unref(weft_chan *ch)
 {
-    sched_checkpoint();
     chan_drop(ch);
+    sched_checkpoint();
 }
 
 /* Wake one who waited, if it isn't over, to find the channel closed. */

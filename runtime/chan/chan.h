@@ -55,6 +55,7 @@ struct weft_chan {
     size_t elem_size;
     void *ring; /* of cells */
     size_t capacity_asked;
+    _Atomic(uint32_t) sent_to_watch; /* see watch.h */
 
     _Alignas(CACHE_LINE) struct waitlist receivers;
     struct waitlist senders;
@@ -83,6 +84,7 @@ enum chan_outcome {
 };
 
 struct selecting;
+struct weft_case;
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -139,9 +141,25 @@ enum chan_result chan_get(struct weft_chan *ch, void *out, struct selecting *me,
 /* With a deadline; what weft_chan_send_until and weft_chan_recv_until return. (select.c) */
 int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline);
 
+/* Send to or receive from ch, unless done is closed or gives something first, which is looked at before anything else. To
+ * be called again and again with the same done, by who holds a reference to it. (stop.c) */
+enum chan_stop {
+    STOP_DONE,
+    STOP_ENDED, /* a receive: ch is closed and drained */
+    STOP_STOPPED
+};
+enum chan_stop chan_send_or_stop(struct weft_chan *done, struct weft_chan *ch, const void *elem);
+enum chan_stop chan_recv_or_stop(struct weft_chan *done, struct weft_chan *ch, void *out);
+
+/* weft_select, of which the last case receives from such a done. (select.c) */
+int chan_select_or_stop(struct weft_case *cases, size_t n);
+
 /* The caller has filled the cell at `tail` for an element that no node holds: whether it has come to count. If
  * not it is in no buffer. (try.c) */
 bool chan_enter(struct weft_chan *ch, uint32_t tail);
+
+/* How much memory it takes, from where it begins. (chan.c) */
+size_t chan_bytes(const struct weft_chan *ch);
 
 /* Drop a reference. (chan.c) */
 void chan_drop(struct weft_chan *ch);

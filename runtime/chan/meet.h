@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * meet.h - within runtime/chan/: the short way to a partner who waits in the word of an unbuffered channel with the
- * waiter of his own goroutine, for a caller on a goroutine. Everybody else goes through chan_take(). */
+ * meet.h - within runtime/chan/: the short way to a partner who waits in the word of a channel, unbuffered or of words,
+ * with the waiter of his own goroutine, for a caller on a goroutine. Everybody else goes through chan_take(). */
 #ifndef WEFT_CHAN_MEET_H
 #define WEFT_CHAN_MEET_H
 
@@ -12,9 +12,13 @@ enum meeting {
     MEETING_NOT    /* he can't be had as simply as that, or somebody else has been here */
 };
 
-/* The partner, in the state's word, is a select: read was his waiter's word then. */
-enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
-                         struct sched_m *m);
+/* The partner, in the state's word, is a select: read was the word of w, his waiter, then. */
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                         void *elem, struct sched_m *m);
+
+/* The partner is a sender, alone, in the word of a channel of words, whose buffer is full: have the oldest element and
+ * put his into the buffer. m: from sched_m_unasked(). False: look again. (try.c) */
+bool meet_sender(struct weft_chan *ch, uint64_t state, void *out, struct sched_m *m);
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -45,13 +49,14 @@ static inline __attribute__((always_inline)) struct waiter *meeting_partner(uint
     return w;
 }
 
-/* Meet him, who is no select; size: of an element. m: from sched_m_unasked(). False: somebody else has been here. */
+/* Meet him, who is no select; met: the state then; size: of an element. m: from sched_m_unasked(). False: somebody else
+ * has been here. */
 static inline __attribute__((always_inline)) bool meeting_here(struct weft_chan *ch, uint64_t state,
-                                                               struct waiter *w, uint64_t kind,
-                                                               void *elem, size_t size,
-                                                               struct sched_m *m)
+                                                               uint64_t met, struct waiter *w,
+                                                               uint64_t kind, void *elem,
+                                                               size_t size, struct sched_m *m)
 {
-    if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, chan_met(state))))
+    if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, met)))
         return false;
     meeting_copy(kind == CHAN_RECV ? w->elem : elem, kind == CHAN_RECV ? elem : w->elem, size);
     w->unlink = NULL;

@@ -78,9 +78,9 @@ _Noreturn void chan_block_for_ever(enum wait_reason reason)
 static bool send_slow(struct weft_chan *ch, void *elem);
 static bool recv_slow(struct weft_chan *ch, void *out);
 
-/* ---- the short way of an unbuffered channel, on a goroutine of which nothing is asked ---- */
+/* ---- the short ways where somebody waits, on a goroutine of which nothing is asked ---- */
 
-/* These ways end in a call, or call nothing but waiter_wait(), so they save no registers: what is rare is out of line,
+/* These ways end in a call, or call nothing but waiter_wait_here(), so they save no registers: what is rare is out of line,
  * and who was woken otherwise than served finds in his waiter what he wanted. */
 
 static __attribute__((noinline)) bool sync_slowly(struct weft_chan *ch, uint64_t kind, void *elem)
@@ -104,18 +104,18 @@ static inline __attribute__((always_inline)) bool sync_waits(struct weft_chan *c
     uint64_t waited = chan_word_state(unwaited, w, kind);
     if (unlikely(!atomic_cas_acq_rel(&ch->state, &state, waited)))
         return sync_slowly(ch, kind, elem);
-    return likely(waiter_wait(w, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV) ==
+    return likely(waiter_wait_here(m, kind == CHAN_SEND ? WAIT_CHAN_SEND : WAIT_CHAN_RECV) ==
                   OUTCOME_DONE) ||
            sync_again(kind);
 }
 
 /* A select waits, or is stale. */
 static inline __attribute__((always_inline)) bool sync_with_select(struct weft_chan *ch,
-                                                                   uint64_t state, uint64_t read,
-                                                                   uint64_t kind, void *elem,
-                                                                   struct sched_m *m)
+                                                                   uint64_t state, struct waiter *w,
+                                                                   uint64_t read, uint64_t kind,
+                                                                   void *elem, struct sched_m *m)
 {
-    enum meeting met = meet_select(ch, state, read, elem, m);
+    enum meeting met = meet_select(ch, state, w, read, elem, m);
     if (likely(met == MEETING_DONE))
         return true;
     if (met == MEETING_STALE)
@@ -124,15 +124,17 @@ static inline __attribute__((always_inline)) bool sync_with_select(struct weft_c
 }
 
 static __attribute__((noinline)) bool send_to_select(struct weft_chan *ch, uint64_t state,
-                                                     uint64_t read, void *elem, struct sched_m *m)
+                                                     struct waiter *w, uint64_t read, void *elem,
+                                                     struct sched_m *m)
 {
-    return sync_with_select(ch, state, read, CHAN_SEND, elem, m);
+    return sync_with_select(ch, state, w, read, CHAN_SEND, elem, m);
 }
 
 static __attribute__((noinline)) bool recv_from_select(struct weft_chan *ch, uint64_t state,
-                                                       uint64_t read, void *elem, struct sched_m *m)
+                                                       struct waiter *w, uint64_t read, void *elem,
+                                                       struct sched_m *m)
 {
-    return sync_with_select(ch, state, read, CHAN_RECV, elem, m);
+    return sync_with_select(ch, state, w, read, CHAN_RECV, elem, m);
 }
 
 /* Closed, or others wait: behind them, if they are of the same kind. */
@@ -145,7 +147,7 @@ static __attribute__((noinline)) bool sync_in_line(struct weft_chan *ch, uint64_
     return sync_slowly(ch, kind, elem);
 }
 
-/* The whole of it; kind: what this call does. */
+/* The whole of it in an unbuffered channel; kind: what this call does. */
 static inline __attribute__((always_inline)) bool sync_op(struct weft_chan *ch, void *elem,
                                                           uint64_t kind, size_t size)
 {
@@ -158,14 +160,46 @@ static inline __attribute__((always_inline)) bool sync_op(struct weft_chan *ch, 
         if (unlikely(!w))
             return sync_slowly(ch, kind, elem);
         if (unlikely(read & CLAIM_FLAGS))
-            return kind == CHAN_SEND ? send_to_select(ch, state, read, elem, m)
-                                     : recv_from_select(ch, state, read, elem, m);
-        return likely(meeting_here(ch, state, w, kind ^ CHAN_EITHER, elem, size, m)) ||
+            return kind == CHAN_SEND ? send_to_select(ch, state, w, read, elem, m)
+                                     : recv_from_select(ch, state, w, read, elem, m);
+        return likely(meeting_here(ch, state, chan_met(state), w, kind ^ CHAN_EITHER, elem, size,
+                                   m)) ||
                sync_slowly(ch, kind, elem);
     }
     if (unlikely(state & (CHAN_CLOSED | CHAN_EITHER)))
         return sync_in_line(ch, state, kind, elem);
     return sync_waits(ch, state, state, kind, elem, m);
+}
+
+/* In a channel of words: the buffer may be full, or a receiver wait. */
+static __attribute__((noinline)) bool send_or_wait(struct weft_chan *ch, void *elem)
+{
+    uint64_t read, state = atomic_load_acquire(&ch->state);
+    struct sched_m *m = sched_m_unasked();
+    if (unlikely(!m))
+        return sync_slowly(ch, CHAN_SEND, elem);
+    if (meeting_is_simple(state, CHAN_RECV)) {
+        struct waiter *w = meeting_partner(state, &read);
+        if (likely(w) && likely(meeting_here(ch, state, state & POSITION_MASK, w, CHAN_RECV, elem,
+                                             ch->elem_size, m)))
+            return true;
+    } else if (!(state & (CHAN_CLOSED | CHAN_EITHER)) && chan_aux(state) == ch->capacity) {
+        return sync_waits(ch, state, state, CHAN_SEND, elem, m);
+    }
+    return sync_slowly(ch, CHAN_SEND, elem);
+}
+
+/* In a channel of words: the buffer may be empty, or a sender wait. */
+static __attribute__((noinline)) bool recv_or_wait(struct weft_chan *ch, void *out)
+{
+    uint64_t state = atomic_load_acquire(&ch->state);
+    struct sched_m *m = sched_m_unasked();
+    if (unlikely(!m))
+        return sync_slowly(ch, CHAN_RECV, out);
+    if (!(state & ~POSITION_MASK))
+        return sync_waits(ch, state, state, CHAN_RECV, out, m);
+    return (meeting_is_simple(state, CHAN_SEND) && likely(meet_sender(ch, state, out, m))) ||
+           sync_slowly(ch, CHAN_RECV, out);
 }
 
 /* ---- send ---- */
@@ -195,7 +229,7 @@ static __attribute__((noinline)) bool send_slow(struct weft_chan *ch, void *elem
 static __attribute__((noinline)) void send_on(struct weft_chan *ch, const void *elem, int word)
 {
     if (word < 0 || !chan_enter(ch, (uint32_t)word))
-        send_slow(ch, (void *)(uintptr_t)elem);
+        send_or_wait(ch, (void *)(uintptr_t)elem);
 }
 
 /* What calls nothing saves no registers: elements of 8 bytes, in the usual case. */
@@ -303,8 +337,8 @@ bool weft_chan_recv(weft_chan *ch, void *out)
     if (likely(ch)) {
         if (ch->form == FORM_SYNC)
             return likely(ch->elem_size == 8) ? recv_sync(ch, out) : recv_sync_sized(ch, out);
-        if (ch->form == FORM_WORD && likely(recv_word(ch, out)))
-            return true;
+        if (ch->form == FORM_WORD)
+            return likely(recv_word(ch, out)) || recv_or_wait(ch, out);
     }
     return recv_slow(ch, out);
 }

@@ -19,7 +19,9 @@
 #include "arch/os.h"
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/watch.h"
 #include "runtime/chan/word.h"
+#include "runtime/hooks.h"
 #include "runtime/time/time.h"
 
 #define CASES_MAX 65536
@@ -42,18 +44,23 @@ static __attribute__((noinline)) uint32_t random_below(uint32_t n)
 
 /* ---- looking at the cases ---- */
 
-/* A case that has no channel, each time it is looked at: whether it can go ahead as one of those that can. */
-static __attribute__((noinline)) bool look_at_special(struct select *s, const weft_case *c)
+static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *text)
 {
-    int index = (int)(c - s->cases);
-    if (c->op == WEFT_OP_AFTER) {
-        s->some_after |= c->ns > 0;
-        return c->ns <= 0;
-    }
-    if (s->default_case != NO_CASE && s->default_case != index)
-        weft_panic("select: more than one default");
+    weft_panic("%s", text);
+}
+
+static inline void note_default(struct select *s, int index)
+{
+    if (unlikely(s->default_case != NO_CASE && s->default_case != index))
+        panic_with("select: more than one default");
     s->default_case = index;
-    return false;
+}
+
+/* A time, whenever it is looked at: whether it has passed. */
+static inline bool look_at_after(struct select *s, const weft_case *c)
+{
+    s->some_after |= c->ns > 0;
+    return c->ns <= 0;
 }
 
 static __attribute__((noinline)) bool timer_can_go_ahead(struct select *s, weft_case *c)
@@ -64,10 +71,10 @@ static __attribute__((noinline)) bool timer_can_go_ahead(struct select *s, weft_
 }
 
 /* Whether a case with that state of its channel could go ahead; waiters may turn out to be none. */
-static inline bool can_go_ahead(struct select *s, weft_case *c, uint64_t state)
+static inline bool can_go_ahead(struct select *s, weft_case *c, weft_op op,
+                                const struct weft_chan *ch, uint64_t state)
 {
-    const struct weft_chan *ch = c->chan;
-    if (c->op == WEFT_OP_SEND)
+    if (op == WEFT_OP_SEND)
         return (state & (CHAN_CLOSED | CHAN_RECV)) || chan_count(ch, state) < ch->capacity;
     if (unlikely(ch->form == FORM_TIMER))
         return timer_can_go_ahead(s, c);
@@ -82,17 +89,21 @@ static inline uint32_t look(struct select *s)
     uint64_t seen = 0;
     weft_case *first = s->cases, *end = first + s->n;
     for (weft_case *c = first; c < end; c++) {
-        bool can;
-        if (likely(c->op <= WEFT_OP_SEND)) {
-            if (unlikely(!c->chan))
+        weft_op op = c->op;
+        struct weft_chan *ch = c->chan;
+        bool can = false;
+        if (likely(op <= WEFT_OP_SEND)) {
+            if (unlikely(!ch))
                 continue;
-            uint64_t state = atomic_load_acquire(&c->chan->state);
+            uint64_t state = atomic_load_acquire(&ch->state);
             c->priv[PRIV_STATE] = state;
             seen |= state;
             channels++;
-            can = can_go_ahead(s, c, state);
+            can = can_go_ahead(s, c, op, ch, state);
+        } else if (op == WEFT_OP_DEFAULT) {
+            note_default(s, (int)(c - first));
         } else {
-            can = look_at_special(s, c);
+            can = look_at_after(s, c);
         }
         if (can)
             first[ready++].priv[PRIV_READY] = (uintptr_t)c;
@@ -141,8 +152,8 @@ static enum chan_result try_case(weft_case *c)
     if (ch->form == FORM_SYNC && meeting_is_simple(state, partners) && (m = sched_m_unasked())) {
         struct waiter *w = meeting_partner(state, &read);
         if (likely(w) && !(read & CLAIM_FLAGS)
-                ? meeting_here(ch, state, w, partners, c->elem, ch->elem_size, m)
-                : w && meet_select(ch, state, read, c->elem, m) == MEETING_DONE)
+                ? meeting_here(ch, state, chan_met(state), w, partners, c->elem, ch->elem_size, m)
+                : w && meet_select(ch, state, w, read, c->elem, m) == MEETING_DONE)
             return CHAN_DONE;
     }
     if (ch->form == FORM_WORD && c->op == WEFT_OP_RECV && recv_word(ch, c->elem))
@@ -168,6 +179,7 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
         const weft_case *c = &s->cases[i];
         int64_t deadline = c->op == WEFT_OP_AFTER ? time_after(c->ns) : WEFT_FOREVER;
         if (c->op == WEFT_OP_AFTER && (s->after_case == NO_CASE || deadline < s->deadline)) {
+            s->reason = WAIT_SELECT_UNTIL;
             s->deadline = deadline;
             s->after_case = (int)i;
         }
@@ -176,15 +188,45 @@ static __attribute__((noinline)) void set_deadline(struct select *s)
 
 #define OWN_CASES_MAX 8 /* who finds it looks at so many */
 
-/* Whether it may wait with its goroutine's own waiter. */
-static inline bool own_will_do(const struct select *s)
+/* A channel in a context can't be sent to as its user likes, or the caller says so. */
+static inline bool case_only_closes(const struct select *s, uint32_t i)
 {
-    if (s->waited || s->not_own || s->n > OWN_CASES_MAX)
-        return false;
-    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++)
-        if (select_has_channel(c) && c->chan->form != FORM_SYNC)
+    return s->cases[i].chan->unowned || (s->last_stops && i == s->n - 1);
+}
+
+/* The same, where somebody waits, or a channel has no elements: s->watched is watched then, if that pays. */
+static __attribute__((noinline)) bool own_will_watch(struct select *s, struct sched_g *g)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const weft_case *c = &s->cases[i];
+        if (!select_has_channel(c))
+            continue;
+        uint64_t state = c->priv[PRIV_STATE];
+        if (c->op == WEFT_OP_RECV && s->watched == OWN_NONE && s->channels > 1 &&
+            case_only_closes(s, i) && watch_pays(c->chan, state, g) &&
+            watch_begin(c->chan, state, g))
+            s->watched = i;
+        else if (state & CHAN_EITHER)
             return false;
+    }
     return true;
+}
+
+/* Whether it may wait with its goroutine's own waiter. */
+static inline bool own_will_do(struct select *s, struct sched_g *g)
+{
+    bool plain = !s->waited;
+    if (s->not_own || s->n > OWN_CASES_MAX)
+        return false;
+    s->watched = OWN_NONE;
+    for (const weft_case *c = s->cases, *end = c + s->n; c < end; c++) {
+        if (!select_has_channel(c))
+            continue;
+        if (c->chan->form != FORM_SYNC)
+            return false;
+        plain &= c->chan->elem_size != 0;
+    }
+    return likely(plain) || own_will_watch(s, g);
 }
 
 static bool wait_for_one(struct select *s, struct selected *out)
@@ -194,30 +236,24 @@ static bool wait_for_one(struct select *s, struct selected *out)
     if (unlikely(s->channels == 0 && s->after_case == NO_CASE))
         chan_block_for_ever(WAIT_SELECT);
     struct sched_m *m = sched_m_unasked();
-    return m && own_will_do(s) ? select_wait_own(s, out, m) : select_wait(s, out);
+    return m && own_will_do(s, m->g) ? select_wait_own(s, out, m) : select_wait(s, out);
 }
 
-static inline __attribute__((always_inline)) void run(struct select *s, struct selected *out)
+/* False: the default runs. */
+static inline __attribute__((always_inline)) bool run(struct select *s, struct selected *out)
 {
     for (;;) {
         uint32_t ready = look(s);
         if (ready) {
             if (likely(try_one_of(s, ready, out)))
-                return;
+                return true;
         } else if (s->default_case == NO_CASE) {
             if (likely(wait_for_one(s, out)))
-                return;
-        } else if (none_has_moved(s)) {
-            out->index = s->default_case;
-            out->result = CHAN_DONE;
-            return;
+                return true;
+        } else if (likely(none_has_moved(s))) {
+            return false;
         }
     }
-}
-
-static _Noreturn __attribute__((noinline, cold)) void panic_with(const char *text)
-{
-    weft_panic("%s", text);
 }
 
 static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t n)
@@ -227,19 +263,22 @@ static _Noreturn __attribute__((noinline, cold)) void odd_number_of_cases(size_t
     panic_with("select: too many cases");
 }
 
-int weft_select(weft_case *cases, size_t n)
+static inline __attribute__((always_inline)) int select_of(weft_case *cases, size_t n,
+                                                           bool last_stops)
 {
     struct select s = {.cases = cases,
                        .n = n,
                        .deadline = WEFT_FOREVER,
                        .default_case = NO_CASE,
                        .after_case = NO_CASE,
-                       .reason = WAIT_SELECT};
+                       .reason = WAIT_SELECT,
+                       .last_stops = last_stops};
     struct selected chosen;
     sched_checkpoint();
     if (unlikely(n - 1 >= CASES_MAX))
         odd_number_of_cases(n);
-    run(&s, &chosen);
+    if (!run(&s, &chosen))
+        return s.default_case;
     if (chosen.index == NO_CASE)
         return s.after_case;
     const weft_case *c = &cases[chosen.index];
@@ -248,6 +287,21 @@ int weft_select(weft_case *cases, size_t n)
     if (unlikely(c->op == WEFT_OP_SEND && chosen.result == CHAN_IS_CLOSED))
         panic_with("send on closed channel");
     return chosen.index;
+}
+
+int weft_select(weft_case *cases, size_t n)
+{
+    return select_of(cases, n, false);
+}
+
+int chan_select_or_stop(weft_case *cases, size_t n)
+{
+    return select_of(cases, n, true);
+}
+
+int weft_priv_select_or_stop(weft_case *cases, size_t n)
+{
+    return chan_select_or_stop(cases, n);
 }
 
 int chan_until(struct weft_chan *ch, bool sends, void *elem, int64_t deadline)

@@ -24,7 +24,9 @@ struct select {
     uint32_t channels; /* cases that have one */
     bool some_after;   /* cases, not due at once */
     bool some_timer;   /* channels */
+    bool last_stops;   /* the last case's channel may be watched */
     bool not_own;      /* waiting with the goroutine's own waiter has failed */
+    uint32_t watched;  /* of those that can wait so, which is watched; OWN_NONE: none */
 };
 
 /* How it ended. */
@@ -33,12 +35,31 @@ struct selected {
     enum chan_result result;
 };
 
+/* For waiter.unlink: the run has ended. (select_own.c) */
+void own_unlink(void *waiter);
+
 SANITIZE_OWNER_DATA_BEGIN
 
 /* Whether the case sends or receives at all. */
 static inline bool select_has_channel(const weft_case *c)
 {
     return c->op <= WEFT_OP_SEND && c->chan;
+}
+
+/* Begin a wait with the goroutine's own waiter; the token. */
+static inline uint64_t own_open(struct own_select *own, struct waiter *w)
+{
+    w->elem = own;
+    w->object = w;
+    w->unlink = own_unlink;
+    w->result = OUTCOME_DONE;
+    return chan_wait_begin(w, 0);
+}
+
+/* It is over, and no channel names the waiter any more. */
+static inline void own_make_plain(struct waiter *w)
+{
+    atomic_store_release(&w->word, atomic_load_relaxed(&w->word) & ~CLAIM_FLAGS);
 }
 
 /* What the case does to its channel. */

@@ -27,26 +27,21 @@
 #include <weft/time.h>
 
 #include "runtime/chan/select.h"
+#include "runtime/chan/watch.h"
 #include "runtime/time/time.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* Out of the words of the first n cases' channels. */
+/* Out of the words of the first n cases' channels, but for the watched one's, where it never is. */
 static void own_withdraw(const struct own_select *own, uint32_t n, struct waiter *w)
 {
     const weft_case *c = own->cases;
     for (uint32_t i = 0; i < n; i++, c++)
-        if (select_has_channel(c) && i != own->won)
+        if (select_has_channel(c) && i != own->won && i != own->watched)
             chan_withdraw_from_word(c->chan, w);
 }
 
-static void own_make_plain(struct waiter *w)
-{
-    atomic_store_release(&w->word, atomic_load_relaxed(&w->word) & ~CLAIM_FLAGS);
-}
-
-/* For waiter.unlink: the run has ended. */
-static void own_unlink(void *waiter)
+void own_unlink(void *waiter)
 {
     struct waiter *w = waiter;
     const struct own_select *own = w->elem;
@@ -60,7 +55,8 @@ static bool own_register(const struct own_select *own, struct waiter *w, uint32_
     const weft_case *c = own->cases;
     for (*n = 0; *n < own->n; ++*n, c++) {
         uint64_t kind = c->op == WEFT_OP_SEND ? CHAN_SEND : CHAN_RECV;
-        if (select_has_channel(c) && !chan_publish_in_word(c->chan, c->priv[PRIV_STATE], w, kind))
+        if (select_has_channel(c) && *n != own->watched &&
+            !chan_publish_in_word(c->chan, c->priv[PRIV_STATE], w, kind))
             return false;
     }
     return true;
@@ -87,15 +83,15 @@ static bool own_arm(int64_t deadline, struct waiter *w, uint64_t token, struct t
 bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m)
 {
     struct timer_ticket timer;
-    struct own_select own = {.cases = s->cases, .n = (uint32_t)s->n, .won = OWN_NONE};
+    struct own_select own = {
+        .cases = s->cases, .n = (uint32_t)s->n, .won = OWN_NONE, .watched = s->watched};
     struct waiter *w = &m->g->waiter;
     uint32_t registered;
-    w->elem = &own;
-    w->object = w;
-    w->unlink = own_unlink;
-    w->result = OUTCOME_DONE;
-    uint64_t token = chan_wait_begin(w, 0);
-    bool all = own_register(&own, w, &registered);
+    bool watches = own.watched != OWN_NONE;
+    uint64_t token = own_open(&own, w);
+    if (watches)
+        watch_joins(m->g, token);
+    bool all = own_register(&own, w, &registered) && (!watches || watch_holds(m->g));
     if (unlikely(!all) && chan_wait_end(w, token)) {
         s->not_own = true;
         own_withdraw(&own, registered, w);
@@ -103,7 +99,7 @@ bool select_wait_own(struct select *s, struct selected *out, struct sched_m *m)
         return false;
     }
     bool timed = all && own_arm(s->deadline, w, token, &timer);
-    enum chan_outcome outcome = waiter_wait(w, s->reason);
+    enum chan_outcome outcome = waiter_wait_here(m, s->reason);
     own_withdraw(&own, registered, w);
     own_make_plain(w);
     if (unlikely(timed))

@@ -315,13 +315,23 @@ weft_chan *weft_timer_chan(weft_timer *timer)
     return !timer || timer->is_func ? NULL : &timed_of_timer(timer)->chan;
 }
 
+/* A checkpoint, and the P that the caller has after it, or NULL. */
+static inline struct sched_p *checkpoint_p(void)
+{
+    struct sched_m *m = sched_m_unasked();
+    if (likely(m))
+        return m->p;
+    sched_checkpoint();
+    return sched_p_here();
+}
+
 bool weft_timer_stop(weft_timer *timer)
 {
-    sched_checkpoint();
+    struct sched_p *p = checkpoint_p();
     if (!timer)
         weft_panic("time: Stop called on uninitialized Timer");
     if (timer->is_func)
-        return func_timer_stop(timer);
+        return func_timer_stop(p, timer);
     return timed_set(timed_of_timer(timer), TIMED_STOPPED, 0);
 }
 
@@ -337,9 +347,9 @@ bool weft_timer_reset(weft_timer *timer, int64_t ns)
 
 void weft_timer_unref(weft_timer *timer)
 {
-    sched_checkpoint();
+    struct sched_p *p = checkpoint_p();
     if (timer && timer->is_func)
-        func_timer_unref(timer);
+        func_timer_unref(p, timer);
     else if (timer)
         chan_drop(&timed_of_timer(timer)->chan);
 }
@@ -375,9 +385,9 @@ void weft_ticker_reset(weft_ticker *ticker, int64_t ns)
 
 void weft_ticker_unref(weft_ticker *ticker)
 {
-    sched_checkpoint();
     if (ticker)
         chan_drop(&ticker->timed.chan);
+    sched_checkpoint();
 }
 
 __attribute__((constructor)) static void install(void)

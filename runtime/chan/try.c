@@ -26,6 +26,7 @@
  * position); one word of 16 bytes for state or cells (9 ns a CAS against 4; used for what doesn't fit 32 bits). */
 #include <weft/defer.h>
 
+#include "runtime/chan/meet.h"
 #include "runtime/chan/ring.h"
 #include "runtime/chan/timed.h"
 #include "runtime/chan/wait.h"
@@ -266,6 +267,41 @@ static bool serve_guest(struct weft_chan *ch, struct guest *g, void *out, bool *
     if (g->filled)
         return guest_leaves(ch, g, OUTCOME_DONE);
     guest_enters_or_retries(ch, g);
+    return true;
+}
+
+/* The sender, whose waiter this is, has been taken out of the word, and something has come between. */
+static __attribute__((noinline)) bool serve_met_sender(struct weft_chan *ch, struct waiter *w,
+                                                       uint64_t value, bool filled, uint32_t tail,
+                                                       void *out)
+{
+    bool got = false;
+    struct guest g = {.t = {.w = w, .own_elem = w->elem, .hold = RUN_OURS},
+                      .e = {.elem = w->elem, .value = value, .ready = true},
+                      .filled = filled,
+                      .tail = tail};
+    while (!serve_guest(ch, &g, out, &got))
+        ;
+    return got;
+}
+
+bool meet_sender(struct weft_chan *ch, uint64_t state, void *out, struct sched_m *m)
+{
+    uint64_t lo, read, full = chan_unwaited(ch, state);
+    uint32_t head = chan_position(state), tail = ring_after(ch, head, ch->capacity);
+    struct waiter *w = meeting_partner(state, &read);
+    if (unlikely(!w) || look_at_tail(ch, tail, &lo) != CELL_FREE ||
+        !atomic_cas_acq_rel(&ch->state, &state, full))
+        return false;
+    uint64_t value = ring_load(w->elem, ch->elem_size);
+    bool filled = ring_put(ch, tail, lo, value, FORM_WORD);
+    uint64_t oldest = ring_peek(ch, head, FORM_WORD);
+    uint64_t moved = (full & ~POSITION_MASK) | (uint64_t)ring_after(ch, head, 1) << POSITION_SHIFT;
+    if (unlikely(!filled || !atomic_cas_acq_rel(&ch->state, &full, moved)))
+        return serve_met_sender(ch, w, value, filled, tail, out);
+    ring_deliver(ch, head, oldest, out, FORM_WORD);
+    w->unlink = NULL;
+    waiter_wake_here(w, m);
     return true;
 }
 

@@ -4,11 +4,17 @@
 
 #include "runtime/chan/meet.h"
 #include "runtime/chan/timed.h"
+#include "runtime/chan/watch.h"
 
-#define HOLDERS_ABANDONED                                                                          \
-    (UINT32_C(1) << 30) /* and more: the own waiter of a goroutine that is gone */
+#define HOLDERS_ABANDONED (UINT32_C(1) << 30) /* and more */
 
 SANITIZE_OWNER_DATA_BEGIN
+
+/* It is the own waiter of a goroutine that is gone: see waiter_kill(). */
+static inline bool is_abandoned(struct waiter *w)
+{
+    return atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+}
 
 /* ---- claiming ---- */
 
@@ -61,22 +67,24 @@ static bool claim_record(struct waiter *w, struct selecting *me, enum run_hold h
 bool chan_claim(struct waiter *w, struct selecting *me, struct taken *t)
 {
     t->w = claim_record(w, me, t->hold) ? w : NULL;
+    if (t->w && chan_is_watch(w))
+        return watch_claim(t);
     return t->w;
 }
 
 /* It has been claimed: note which of its cases it is, the one with that channel. */
-static weft_case *own_select_case(struct waiter *w, struct weft_chan *ch, uint64_t kind)
+weft_case *chan_own_case(struct waiter *w, struct weft_chan *ch, uint64_t kind)
 {
     struct own_select *own = w->elem;
     weft_op op = kind == CHAN_SEND ? WEFT_OP_SEND : WEFT_OP_RECV;
-    uint32_t i = 0;
-    while (own->cases[i].chan != ch || own->cases[i].op != op)
-        i++;
-    own->won = i;
-    return &own->cases[i];
+    weft_case *c = own->cases;
+    while (c->chan != ch || c->op != op)
+        c++;
+    own->won = (uint32_t)(c - own->cases);
+    return c;
 }
 
-static bool own_select_claim(struct waiter *w, uint64_t read)
+bool chan_own_claim(struct waiter *w, uint64_t read)
 {
     return (read & CLAIM_OPEN) && atomic_cas_acq_rel(&w->word, &read, chan_ended(read));
 }
@@ -84,33 +92,32 @@ static bool own_select_claim(struct waiter *w, uint64_t read)
 bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
                         struct selecting *me, struct taken *t)
 {
-    if (!waiter_is_own(w))
-        return chan_claim(w, me, t);
     t->w = NULL;
+    if (!waiter_is_own(w))
+        return !is_abandoned(w) && chan_claim(w, me, t);
     if (unlikely(w->g && t->hold == RUN_GONE))
         return false;
     if (!(read & CLAIM_FLAGS) || ch->form != FORM_SYNC) {
         t->w = w;
         t->own_elem = w->elem;
-    } else if (own_select_claim(w, read)) {
+    } else if (chan_own_claim(w, read)) {
         t->w = w;
-        t->own_elem = own_select_case(w, ch, kind)->elem;
+        t->own_elem = chan_own_case(w, ch, kind)->elem;
     }
     return t->w;
 }
 
 /* ---- meeting ---- */
 
-enum meeting meet_select(struct weft_chan *ch, uint64_t state, uint64_t read, void *elem,
-                         struct sched_m *m)
+enum meeting meet_select(struct weft_chan *ch, uint64_t state, struct waiter *w, uint64_t read,
+                         void *elem, struct sched_m *m)
 {
-    struct waiter *w = waiter_named(chan_aux(state));
     uint64_t kind = state & CHAN_EITHER;
     if (!(read & CLAIM_OPEN))
         return MEETING_STALE;
-    if (!atomic_cas_acq_rel(&ch->state, &state, chan_met(state)) || !own_select_claim(w, read))
+    if (!atomic_cas_acq_rel(&ch->state, &state, chan_met(state)) || !chan_own_claim(w, read))
         return MEETING_NOT;
-    weft_case *c = own_select_case(w, ch, kind);
+    weft_case *c = chan_own_case(w, ch, kind);
     chan_copy(kind == CHAN_RECV ? c->elem : elem, kind == CHAN_RECV ? elem : c->elem,
               ch->elem_size);
     waiter_wake_here(w, m);
@@ -254,7 +261,7 @@ void chan_unlink_abandoned(void *object)
     uint64_t state = atomic_load_acquire(&ch->state);
     while (state & CHAN_WORD) {
         struct waiter *w = waiter_by_name(chan_aux(state));
-        bool own = waiter_is_own(w) || atomic_load_relaxed(&w->holders) >= HOLDERS_ABANDONED;
+        bool own = waiter_is_own(w) || is_abandoned(w);
         if (own ? waiter_is_own(w) : !chan_wait_is_over(w))
             break;
         if (!atomic_cas_acq_rel(&ch->state, &state, without_word(ch, state)))

@@ -60,9 +60,13 @@ enum chan_place { PLACE_NONE, PLACE_WORD, PLACE_RECEIVERS, PLACE_SENDERS };
 struct own_select {
     weft_case *cases;
     uint32_t n;
-    uint32_t won; /* index of the case */
+    uint32_t won;     /* index of the case */
+    uint32_t watched; /* of the one that is registered by a watch (watch.h); OWN_NONE: no such */
 };
 #define OWN_NONE UINT32_MAX
+
+/* waiter_extra.other_index of a watch. */
+#define INDEX_WATCH UINT32_MAX
 
 /* A waiter that is the taker's. */
 struct taken {
@@ -81,6 +85,11 @@ bool chan_claim(struct waiter *w, struct selecting *me, struct taken *t);
  * state and the CAS of it. */
 bool chan_claim_in_word(struct weft_chan *ch, struct waiter *w, uint64_t read, uint64_t kind,
                         struct selecting *me, struct taken *t);
+
+/* Claim an own waiter whose word was `read`, of a select that waits: whether it is the caller's. Then its case is to be
+ * noted, which is the one that is registered in ch as that. */
+bool chan_own_claim(struct waiter *w, uint64_t read);
+weft_case *chan_own_case(struct waiter *w, struct weft_chan *ch, uint64_t kind);
 
 /* Tell it the outcome and wake it. `as`: in which role it was taken, CHAN_RECV or CHAN_SEND. The last touch. */
 void chan_finish(struct taken *t, enum chan_outcome outcome, uint64_t as);
@@ -110,10 +119,11 @@ void chan_unlink_abandoned(void *object);
 
 SANITIZE_OWNER_DATA_BEGIN
 
+_Static_assert(WAITER_NAMES_MAX <= AUX_MAX, "a name fits in aux");
+
 /* The state when w has registered in the word. */
 static inline uint64_t chan_word_state(uint64_t state, struct waiter *w, uint64_t kind)
 {
-    WEFT_ASSERT(waiter_name(w) <= AUX_MAX);
     return (state & POSITION_MASK) | kind | CHAN_WORD | (uint64_t)waiter_name(w) << AUX_SHIFT;
 }
 
@@ -150,6 +160,12 @@ static inline uint64_t chan_wait_begin(struct waiter *primary, uint64_t flags)
 static inline uint64_t chan_ended(uint64_t token)
 {
     return (token & ~CLAIM_FLAGS) | CLAIM_ENDED;
+}
+
+/* Whether a record is a watch. */
+static inline bool chan_is_watch(struct waiter *record)
+{
+    return unlikely(waiter_extra(record)->other_index == INDEX_WATCH);
 }
 
 /* Where the element comes from or goes to. */

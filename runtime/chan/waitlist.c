@@ -187,10 +187,15 @@ bool waitlist_leave(struct waitlist *l, struct waiter *w, waitlist_over over)
 {
     if (take_first(l, w))
         return true;
+    waitlist_will_leave(l, over);
+    return false;
+}
+
+void waitlist_will_leave(struct waitlist *l, waitlist_over over)
+{
     uint32_t left = atomic_add_acq_rel(&l->left, 1) + 1;
     if (left >= LEFT_MIN + atomic_load_relaxed(&l->seen))
         waitlist_sweep(l, over);
-    return false;
 }
 
 /* The walk's waiter is over: let go of it. Whether the walk is still sound. */

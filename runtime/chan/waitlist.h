@@ -25,6 +25,9 @@ struct waiter *waitlist_pop(struct waitlist *l);
  * of it later; the owner drops it. */
 bool waitlist_leave(struct waitlist *l, struct waiter *w, waitlist_over over);
 
+/* The same beforehand, of one just pushed: its owner won't say when its wait is over. */
+void waitlist_will_leave(struct waitlist *l, waitlist_over over);
+
 /* Let go of all that are over. */
 void waitlist_sweep(struct waitlist *l, waitlist_over over);
 

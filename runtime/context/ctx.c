@@ -31,8 +31,8 @@ weft_ctx *weft_ctx_ref(weft_ctx *ctx)
 
 void weft_ctx_unref(weft_ctx *ctx)
 {
-    sched_checkpoint();
     ctx_drop(ctx);
+    sched_checkpoint();
 }
 
 /* ---- those that can end ---- */
@@ -49,12 +49,13 @@ weft_ctx *weft_ctx_with_cancel(weft_ctx *parent)
 }
 
 /* Whether a timer will end c at its deadline, its own or that of one above: the end of a run takes the timers and leaves
- * the deadlines. */
+ * the deadlines. (One that an orphan has is the context's still, but armed no more.) */
 static bool will_time_out(struct canceller *c)
 {
     int64_t deadline = c->deadline;
     for (; c && c->deadline == deadline; c = c->ctx.parent->ends)
-        if (atomic_load_acquire(&c->node.timed) == TIMED_ARMED)
+        if (atomic_load_acquire(&c->node.timed) == TIMED_ARMED &&
+            timer_is_armed(&c->ticket, deadline))
             return true;
     return false;
 }

@@ -17,7 +17,7 @@ SANITIZE_OWNER_DATA_BEGIN
 static void start(weft_fn fn, void *arg)
 {
     enum run_hold hold = sched_hold_run();
-    int rc = hold == RUN_OURS ? sched_go_in_order(fn, arg) : weft_go(fn, arg);
+    int rc = hold == RUN_OURS ? sched_go_in_order(fn, arg) : sched_go_without_p(fn, arg);
     sched_release_run(hold);
     if (rc == -ESRCH)
         fn(arg);

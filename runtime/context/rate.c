@@ -98,14 +98,19 @@ weft_limiter *weft_limiter_ref(weft_limiter *l)
     return l;
 }
 
+static void drop(weft_limiter *l)
+{
+    if (l && atomic_sub_acq_rel(&l->refs, 1) == 1) {
+        for (size_t i = 0; i < l->parts_n; i++)
+            drop(l->parts[i]);
+        alloc_free(l);
+    }
+}
+
 void weft_limiter_unref(weft_limiter *l)
 {
+    drop(l);
     sched_checkpoint();
-    if (!l || atomic_sub_acq_rel(&l->refs, 1) != 1)
-        return;
-    for (size_t i = 0; i < l->parts_n; i++)
-        weft_limiter_unref(l->parts[i]);
-    alloc_free(l);
 }
 
 double weft_per(int events, int64_t ns)

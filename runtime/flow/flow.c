@@ -14,26 +14,13 @@ bool flow_recv(weft_chan *done, weft_chan *in, void *item)
 {
     if (!done)
         return weft_chan_recv(in, item);
-    if (flow_stopped(done))
-        return false;
-    int rc = weft_chan_try_recv(in, item);
-    if (rc != -EAGAIN)
-        return rc == 0;
-    bool ok = false;
-    return WEFT_SELECT(WEFT_RECV(done, NULL), WEFT_RECV_OK(in, item, &ok)) == 1 && ok;
+    return chan_recv_or_stop(done, in, item) == STOP_DONE;
 }
 
 bool flow_send(weft_chan *done, weft_chan *out, const void *item)
 {
-    if (done) {
-        if (flow_stopped(done))
-            return false;
-        int rc = weft_chan_try_send(out, item);
-        if (rc == 0)
-            return true;
-        if (rc == -EAGAIN)
-            return WEFT_SELECT(WEFT_RECV(done, NULL), WEFT_SEND(out, item)) == 1;
-    }
+    if (done)
+        return chan_send_or_stop(done, out, item) == STOP_DONE;
     weft_chan_send(out, item); /* panics where another has closed it */
     return true;
 }

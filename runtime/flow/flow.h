@@ -5,8 +5,9 @@
  * source has ended, done is closed, a function of the user's calls weft_goexit), a deferred call closes the outputs and drops
  * everything.
  *
- * Before each wait, which is a select with done, it tries the operation alone, after a look at done: a partner who waits
- * already is served without registering anywhere, and a stage whose source and sink are always ready still stops. */
+ * Each receive and send looks at done first, so a stage whose source and sink are always ready still stops, and may wait for it as
+ * well: chan/stop.c, where a partner who waits already is served as by a plain send or receive, and who has to wait
+ * registers for that alone, as the goroutine watches done. */
 #ifndef WEFT_RUNTIME_FLOW_FLOW_H
 #define WEFT_RUNTIME_FLOW_FLOW_H
 

@@ -96,7 +96,7 @@ static bool take_next(struct fan_in *f)
     for (size_t i = 0; i < f->live; i++)
         cases[i] = WEFT_RECV_OK(s->chans[i], s->item, &ok);
     cases[f->live] = WEFT_RECV(s->done, NULL);
-    size_t won = (size_t)weft_select(cases, f->live + 1);
+    size_t won = (size_t)chan_select_or_stop(cases, f->live + 1);
     if (won == f->live)
         return false;
     if (ok)
@@ -141,8 +141,9 @@ static bool send_both(struct flow_stage *s)
         if (weft_chan_try_send(left[i], s->item) == 0)
             left[i] = NULL;
     while (left[0] || left[1]) {
-        int won = WEFT_SELECT(WEFT_SEND(left[0], s->item), WEFT_SEND(left[1], s->item),
-                              WEFT_RECV(s->done, NULL));
+        weft_case cases[] = {WEFT_SEND(left[0], s->item), WEFT_SEND(left[1], s->item),
+                             WEFT_RECV(s->done, NULL)};
+        int won = chan_select_or_stop(cases, 3);
         if (won == 2)
             return false;
         left[won] = NULL;

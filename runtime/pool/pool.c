@@ -6,7 +6,8 @@
  *         ^                     |  |                                             |
  *         '---------------------'  '--- get: no stock of its own, no box: theft -'
  *
- * Each processor has a stock (stock.h), from which its holder takes and puts without an RMW. What a stock can't
+ * Each processor has a stock (stock.h), from which its holder takes and puts without an RMW, the one object in front
+ * inline in the caller. What a stock can't
  * hold moves in boxes, through a depot (alloc/depot.h). Foreign threads, and functions in blocking sections, have no
  * stock and use the depot, one object at a time. A get that finds nothing in its stock and no box looks into the
  * stock of every processor before it constructs one.
@@ -133,6 +134,7 @@ static struct stock *stock_make_here(struct weft_pool *pool)
     stock = alloc_zeroed(_Alignof(struct stock), sizeof *stock);
     if (!stock)
         return NULL;
+    stock_init(stock);
     atomic_store_release(&pool->stocks[number], stock);
     uint32_t made = atomic_load_relaxed(&pool->stocks_made);
     while (made <= number && !atomic_cas_acq_rel(&pool->stocks_made, &made, number + 1))
@@ -174,10 +176,13 @@ static void *get_from_others(struct weft_pool *pool, struct stock *mine)
         struct stock *s = atomic_load_acquire(&pool->stocks[i]);
         if (!s || s == mine)
             continue;
-        uint32_t n = mine ? (stock_count(s) + 1) / 2 : 1;
+        uint32_t n = mine ? (stock_ring_count(s) + 1) / 2 : 1;
         n = stock_steal(s, objects, n < BOX_SIZE ? n : BOX_SIZE);
         if (n)
             return keep_but_one(pool, mine, objects, n);
+        void *hot = stock_steal_hot(s);
+        if (hot)
+            return hot;
     }
     return NULL;
 }
@@ -246,9 +251,12 @@ weft_pool *weft_pool_new(const weft_pool_options *options)
     return pool;
 }
 
-void *weft_pool_get(weft_pool *pool)
+/* hot: what the caller has taken out, maybe not as the first; or NULL. */
+void *weft_pool_get_slow(weft_pool *pool, void *hot)
 {
     struct stock *mine = stock_here(pool);
+    if (unlikely(hot) && stock_keeps(mine))
+        return hot;
     void *object = likely(mine) ? stock_take(mine) : NULL;
     if (unlikely(!object))
         return get_slowly(pool);
@@ -257,16 +265,16 @@ void *weft_pool_get(weft_pool *pool)
 }
 
 /* Somebody asks this goroutine to give way, or there is no object. */
-static __attribute__((noinline)) void put_when_asked(weft_pool *pool, void *object)
+static __attribute__((noinline)) void put_when_asked(struct weft_pool *pool, void *object)
 {
-    sched_checkpoint();
-    if (!object)
-        return;
-    sanitize_release(object);
-    put_slowly(pool, object);
+    if (object) {
+        sanitize_release(object);
+        put_slowly(pool, object);
+    }
+    sched_checkpoint(); /* last: one that the run's end abandons here has nothing more to give */
 }
 
-void weft_pool_put(weft_pool *pool, void *object)
+void weft_pool_put_slow(weft_pool *pool, void *object)
 {
     if (unlikely(sched_is_asked() || !object)) {
         put_when_asked(pool, object);
@@ -305,6 +313,9 @@ static void destroy_all(struct weft_pool *pool)
         struct stock *s = atomic_load_acquire(&pool->stocks[i]);
         for (uint32_t n = s ? stock_steal(s, objects, STOCK_SIZE) : 0; n;)
             pool_destroy(pool, objects[--n]);
+        void *hot = s ? stock_steal_hot(s) : NULL;
+        if (hot)
+            pool_destroy(pool, hot);
     }
 }
 

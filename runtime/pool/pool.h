@@ -20,6 +20,7 @@ struct box {
 };
 
 struct weft_pool {
+    _Atomic(struct stock *) stocks[SCHED_NUMBERS + 1]; /* a struct weft_stocks_; the last: none */
     weft_pool_options options;
     struct depot full;  /* boxes that hold something */
     struct depot empty; /* boxes that hold nothing */
@@ -28,8 +29,12 @@ struct weft_pool {
     _Atomic(size_t) keep;          /* as many were asked for by weft_pool_warm */
     _Atomic(uint32_t) stocks_made; /* numbers of those that there are are below */
     struct pool_entry *entry;      /* trim.c */
-    _Atomic(struct stock *) stocks[SCHED_NUMBERS + 1]; /* the last: none */
 };
+
+_Static_assert(offsetof(struct weft_pool, stocks) == 0 && SCHED_NUMBERS == WEFT_NO_PLACE_ &&
+                   sizeof(((struct weft_pool *)NULL)->stocks) == sizeof(struct weft_stocks_),
+               "weft/pool.h knows it");
+_Static_assert(offsetof(struct stock, front) == 0, "likewise");
 
 /* An object leaves the pool. */
 void pool_destroy(struct weft_pool *pool, void *object);

@@ -3,7 +3,7 @@
  *
  * Every ten seconds of a run the thread that called weft_run looks at each pool: boxes that nobody has needed since
  * the last look, and stocks that have not moved since then, give up their objects, but not below what
- * weft_pool_warm was asked for.
+ * weft_pool_warm was asked for. Whether what lies in front of a stock has moved nothing tells: it goes to a box.
  *
  * Pools come and go meanwhile. Entries are made as needed, kept, and filled by a CAS; the one thread that trims
  * publishes which pool it is at, then looks again whether that is still listed. pool_delist empties the entry first
@@ -58,8 +58,10 @@ static void trim_boxes(struct weft_pool *pool)
 
 static void trim_stock(struct weft_pool *pool, struct stock *s)
 {
-    void *objects[STOCK_SIZE];
+    void *objects[STOCK_SIZE], *hot = stock_steal_hot(s);
     uint32_t head = atomic_load_relaxed(&s->head), tail = atomic_load_relaxed(&s->tail);
+    if (hot)
+        pool_put_away(pool, hot);
     if (head == s->seen_head && tail == s->seen_tail)
         give_up(pool, objects, stock_steal(s, objects, STOCK_SIZE));
     s->seen_head = atomic_load_relaxed(&s->head);

@@ -86,9 +86,12 @@ static void wait_for_p(struct m *m, struct g *g, char *trace)
 
 static __attribute__((noinline)) void section_end_slowly(struct m *m, struct g *g, char *trace)
 {
-    if (!m_take_p(m, NULL))
+    if (!m_take_p(m, NULL)) {
         wait_for_p(m, g, trace);
-    else if (g->flags & G_LOCKED)
+        return;
+    }
+    m->g = g;
+    if (g->flags & G_LOCKED)
         p_look_soon(m->p);
 }
 
@@ -99,12 +102,14 @@ static inline bool section_may_end(struct m *m)
            likely(!(atomic_load_acquire(&sched.word) & WORD_STOP));
 }
 
-/* Whether p is still there. trace: of what was raised, or NULL. */
+/* Whether p is still there. trace: of what was raised, or NULL. m.g comes after the P: who has none is left alone
+ * with its P only when both are there (settle_ms). */
 static inline bool section_end(struct m *m, struct g *g, struct p *p, char *trace)
 {
-    m->g = g;
     bool took_it = section_close(m, p);
-    if (unlikely(!took_it))
+    if (likely(took_it))
+        m->g = g;
+    else
         section_end_slowly(m, g, trace);
     atomic_store_relaxed(&g->state, G_ALIVE);
     return took_it;
@@ -143,6 +148,8 @@ void *weft_blocking(void *(*fn)(void *), void *arg)
     struct p *p = m->p;
     if (unlikely(p_is_orphan(p)))
         sched_abandon();
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);       /* it may come back on another thread */
     arch_context_note(&g->ctx); /* for reports */
     atomic_store_relaxed(&g->state, G_BLOCKING);
     atomic_store_relaxed(&m->calling, g);

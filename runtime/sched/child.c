@@ -10,6 +10,7 @@ static int slack; /* of the thread that called weft_run */
 static void in_child(void)
 {
     struct m *m = m_self();
+    holds_forget();
     if (!m)
         return;
     m->bound = -2; /* somebody may just be changing it */

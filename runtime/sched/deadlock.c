@@ -77,7 +77,7 @@ static bool all_parked(void)
 
 /* This thread, the Ms, and the foreign threads that wait. One whose goroutine ended locked to it is none: it may run the
  * program's destructors. */
-static int threads_known(void)
+int threads_known(void)
 {
     int n = 1 + (int32_t)(uint32_t)atomic_load_acquire(&sched.foreign_waits);
     for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {

@@ -38,7 +38,7 @@ __attribute__((used)) const struct sched_layout sched_debug_layout[] = {
     CONSTANT(G_BLOCKING),
     CONSTANT(G_NAMED),
     CONSTANT(M_CALLING),
-    CONSTANT(WAIT_SEEN),
+    CONSTANT(WAIT_REASON),
     {"", 0, 0},
 };
 
@@ -61,6 +61,7 @@ __attribute__((used)) const char sched_debug_reasons[][32] = {
     [WAIT_RWMUTEX_LOCK] = "sync.RWMutex.Lock",
     [WAIT_COND] = "sync.Cond.Wait",
     [WAIT_SEM] = "semacquire",
+    [WAIT_SELECT_UNTIL] = "select",
 };
 
 __attribute__((used)) const uint32_t sched_debug_reason_count =

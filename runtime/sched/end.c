@@ -54,26 +54,36 @@ static void name_orphan(struct g *g)
 }
 
 /* The run goes on without m, whose state was `from`: its P goes with it, and what it runs keeps its
- * descriptor and its stack. False: it has just moved. */
+ * descriptor and its stack. False: it has just moved, or runs none: then it may be about to take a P. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
     m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
+    if (from == M_RUNNING && !m->orphan_g)
+        return false;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
-    m->orphan_run = sched_run_number();
-    if (from == M_RUNNING && m->orphan_g)
-        name_orphan(m->orphan_g);
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
         if (!p || p != m->p)
             continue;
-        atomic_store_relaxed(&p->mode, P_ORPHAN);
+        atomic_store_relaxed(&p->mode, P_ORPHAN); /* before all that may take long */
         sched.ps[i] = NULL;
         m->orphan_p = p;
     }
+    m->orphan_run = sched_run_number();
     os_thread_detach(m->thread);
     sched.orphans++;
+    if (from == M_RUNNING)
+        name_orphan(m->orphan_g);
     return true;
+}
+
+/* What waiter_kill() left. */
+static void g_forget_wait(struct g *g)
+{
+    g->waiter.cancellable = false;
+    atomic_store_relaxed(&g->waiter.holders, 0);
+    atomic_store_relaxed(&g->waiting, NULL);
 }
 
 /* An orphan's thread has ended. Its goroutine's stack, if it is one of many, stays where it is: the slab may
@@ -85,7 +95,8 @@ static void bury_orphan(struct m *m, struct grave *grave)
         sanitize_fiber_destroy(&g->fiber);
         if (g->stack != sched.main_stack && !g->stack->pooled)
             stack_unmap(g->stack);
-        atomic_store_relaxed(&g->waiting, NULL);
+        g_forget_wait(g);
+        g_end_watch(g);
         g->flow = (struct sched_flow){0};
         g_free_to(&grave->gs, g);
     }
@@ -229,7 +240,7 @@ static void kill_waiter(void *object, void *arg)
         waiter_kill(w);
 }
 
-static bool in_stack(struct stack *s, const void *p)
+static bool in_stack(const struct stack *s, const void *p)
 {
     return s && (const char *)p >= s->low && (const char *)p < s->low + s->bytes;
 }
@@ -262,6 +273,24 @@ static void unlink_waiter(void *object, void *arg)
         waiter_drop(w);
 }
 
+/* The run ended between g's look whether it has and its lining up: it does for itself what that end would have done. A partner
+ * who comes between the two is spent on it; should he wake it only now, who picks it forgets it (g_is_orphans). */
+void orphan_unlink(struct g *g)
+{
+    struct waiter *w = g_waits_with(g);
+    enum run_hold hold = sched_hold_run_without_p(); /* its P may not be marked yet */
+    void (*unlink)(void *object) = w->unlink;        /* a partner may be about to clear both */
+    void *object = w->object;
+    if (unlink) {
+        waiter_kill(w);
+        if (!in_stack(g->stack, object) && sched_outlives_run(object))
+            unlink(object);
+        if (w != &g->waiter)
+            waiter_drop(w);
+    }
+    sched_release_run_without_p(hold);
+}
+
 /* An abandoned goroutine: its deferred calls don't run. */
 static void bury(void *object, void *arg)
 {
@@ -274,9 +303,8 @@ static void bury(void *object, void *arg)
         if (g->stack != sched.main_stack)
             stack_put(&sched.stack_class, &grave->stacks, g->stack);
     }
-    g->waiter.cancellable = false;
-    atomic_store_relaxed(&g->waiter.holders, 0);
-    atomic_store_relaxed(&g->waiting, NULL);
+    g_forget_wait(g);
+    g_end_watch(g);
     g->flow = (struct sched_flow){0};
     g_free_to(&grave->gs, g);
 }

@@ -28,11 +28,22 @@ SANITIZE_OWNER_DATA_BEGIN
 #define STEAL_PAUSE_MIN_NS 20000
 #define STEAL_PAUSE_MAX_NS 1000000
 
+/* What is loose goes to the wheel, never back: so it isn't missed. */
+static inline int64_t timer_slot_earliest(struct sched_timer_slot *slot)
+{
+    int64_t loose = atomic_load_acquire(&slot->loose);
+    int64_t earliest = atomic_load_acquire(&slot->earliest);
+    return loose < earliest ? loose : earliest;
+}
+
 int64_t timers_earliest(void)
 {
     int64_t earliest = OS_FOREVER;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
-        int64_t at = atomic_load_acquire(&sched.ps[i]->timer.earliest);
+        struct p *p = sched.ps[i];
+        if (unlikely(!p))
+            continue; /* the caller has been an orphan for a moment */
+        int64_t at = timer_slot_earliest(&p->timer);
         if (at < earliest)
             earliest = at;
     }
@@ -46,7 +57,7 @@ static void run_due_timers(struct m *m)
     int64_t now = os_now();
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[(m->p->index + i) % made];
-        if (atomic_load_acquire(&p->timer.earliest) <= now)
+        if (timer_slot_earliest(&p->timer) <= now)
             sched.timer_ops.run_due(p);
     }
 }
@@ -67,14 +78,23 @@ static bool next_is_stale(struct m *m, struct p *v, struct g *g)
     return os_now() - s->at >= STEAL_NEXT_AFTER_NS;
 }
 
+/* What stands in the `next` of v, if m may take it. */
+static struct g *next_for(struct m *m, struct p *v)
+{
+    struct g *g = atomic_load_acquire(&v->next);
+    return g && !atomic_load_relaxed(&v->taking) && next_is_stale(m, v, g) ? g : NULL;
+}
+
 /* Work in a queue, where anybody may take it at once. */
 bool work_queued(void)
 {
     if (atomic_load_acquire(&sched.injected))
         return true;
-    for (unsigned i = 0, made = ps_made(); i < made; i++)
-        if (deque_size(&sched.ps[i]->runq))
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[i]; /* NULL: gone with an orphan */
+        if (p && deque_size(&p->runq))
             return true;
+    }
     return false;
 }
 
@@ -88,8 +108,7 @@ bool work_visible(struct m *m)
         struct p *p = sched.ps[i];
         if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
             return true;
-        struct g *g = atomic_load_acquire(&p->next);
-        if (g && next_is_stale(m, p, g))
+        if (next_for(m, p))
             return true;
     }
     int64_t earliest = timers_earliest();
@@ -143,8 +162,14 @@ static struct g *steal_queued(struct m *m, struct p *p, struct p *v)
 
 static struct g *steal_next(struct m *m, struct p *p, struct p *v)
 {
-    struct g *g = atomic_load_acquire(&v->next);
-    if (!g || !next_is_stale(m, v, g) || !atomic_cas_acq_rel(&v->next, &g, NULL))
+    struct g *g = next_for(m, v);
+    if (!g)
+        return NULL;
+    atomic_add_acq_rel(&v->thieves, 1);
+    bool got = os_fence_heavy(); /* [NEXT-2] */
+    got = got && !atomic_load_acquire(&v->taking) && atomic_cas_acq_rel(&v->next, &g, NULL);
+    atomic_sub_acq_rel(&v->thieves, 1);
+    if (!got)
         return NULL;
     counter_add(&p->steals, 1);
     return g;
@@ -205,6 +230,13 @@ static struct g *take_any(struct m *m)
     return g ? g : steal(m, true);
 }
 
+/* g is still switching out on another M; or, if that is an orphan, it never will. */
+static void put_back(struct p *p, struct g *g)
+{
+    if (likely(!sched.orphans || !g_is_orphans(g)))
+        runq_push_tail(p, g);
+}
+
 /* g was picked where it can't be switched to. NULL. */
 struct g *runq_refuse(struct m *m, struct g *g)
 {
@@ -212,7 +244,7 @@ struct g *runq_refuse(struct m *m, struct g *g)
         m->refused = g; /* find_runnable is next */
         p_look_soon(m->p);
     } else {
-        runq_push_tail(m->p, g);
+        put_back(m->p, g);
     }
     return NULL;
 }
@@ -236,6 +268,8 @@ struct g *pick_slowly(struct m *m)
             earliest <= os_now())
             return NULL;
     }
+    if (unlikely(p_is_orphan(p)))
+        return NULL;
     qsbr_quiescent();
     return runq_settled(m, take_local(p, round_begin(p)));
 }
@@ -308,8 +342,10 @@ static struct g *find_locked(struct m *m)
 {
     if (m->p) {
         struct g *g = take_any(m);
-        if (g == m->locked_g)
+        if (g == m->locked_g) {
+            watcher_ensure(m);
             return g;
+        }
         if (g)
             runq_push_next(m->p, g); /* for whoever gets the P */
     }
@@ -325,7 +361,7 @@ static void retire_own_p(struct m *m)
     }
     if (p_retire(m->p)) {
         alloc_bind(NULL);
-        m->p = NULL;
+        m_set_p(m, NULL);
     }
 }
 
@@ -381,7 +417,7 @@ struct g *find_runnable(struct m *m)
             continue;
         }
         if (unlikely(on_cpu)) {
-            runq_push_tail(m->p, g); /* still switching out on another M */
+            put_back(m->p, g);
             if (++retries % RETRIES_BEFORE_YIELD == 0)
                 os_yield();
             arch_relax();

@@ -4,11 +4,7 @@
  * Each has a record with a waiter (which waits on a futex), a cache of goroutine descriptors and a
  * list of deferred calls. Records are type-stable: a waker may still touch the waiter's futex when
  * its thread has gone on and exited. They are made at first use and go to a free list when the thread
- * exits.
- *
- * A foreign thread that touches a run counts itself in foreign_calls first and looks at the run's
- * state after [FOREIGN-1]; the end of the run changes the state first and waits for the count to drop
- * to zero after [FOREIGN-2]. So no foreign thread is inside the scheduler while a run is taken down. */
+ * exits. While such a thread touches a run it holds it: hold.c. */
 #include <errno.h>
 
 #include "runtime/hooks.h"
@@ -22,6 +18,7 @@ struct foreign {
     struct depot_node free; /* while it is free: a batch of one */
     struct waiter waiter;
     struct slab_cache gs, caches[SCHED_CACHES];
+    uint64_t id_next, id_end, id_run; /* goroutine ids that are its own, in that run */
     struct sched_flow flow;
     struct locals *locals;
 };
@@ -65,31 +62,6 @@ static __attribute__((noinline)) struct foreign *foreign_self(void)
     return likely(tls_foreign) ? tls_foreign : foreign_make();
 }
 
-bool foreign_enter(void)
-{
-    atomic_add_acq_rel(&sched.foreign_calls, 1);
-    atomic_fence_after_rmw(); /* [FOREIGN-1] */
-    if (likely(atomic_load_acquire(&sched.state) == RUN_ON))
-        return true;
-    foreign_exit();
-    return false;
-}
-
-void foreign_exit(void)
-{
-    atomic_sub_acq_rel(&sched.foreign_calls, 1);
-}
-
-enum run_hold sched_hold_run_without_p(void)
-{
-    return foreign_enter() ? RUN_HELD : RUN_GONE;
-}
-
-void sched_release_run_without_p(void)
-{
-    foreign_exit();
-}
-
 void sched_outside(int delta)
 {
     atomic_add_acq_rel(&sched.outside, delta);
@@ -97,17 +69,18 @@ void sched_outside(int delta)
         sysmon_poke(); /* those who wait may have lost their hope */
 }
 
-void foreign_shut(void)
-{
-    atomic_fence_full(); /* [FOREIGN-2] */
-    while (atomic_load_acquire(&sched.foreign_calls))
-        os_yield();
-}
-
-struct g *foreign_g(void)
+struct g *foreign_g(uint64_t *id)
 {
     struct foreign *f = foreign_self();
-    return f ? slab_get(&sched.g_class, &f->gs) : NULL;
+    if (unlikely(!f))
+        return NULL;
+    if (unlikely(f->id_next == f->id_end || f->id_run != sched_run_number())) {
+        f->id_run = sched_run_number();
+        f->id_next = ids_take();
+        f->id_end = f->id_next + ID_BLOCK;
+    }
+    *id = f->id_next++;
+    return slab_get(&sched.g_class, &f->gs);
 }
 
 void foreign_g_free(struct g *g)

@@ -15,14 +15,35 @@ SANITIZE_OWNER_DATA_BEGIN
 #define FREEZE_NS 20000000
 #define LOOK_NS 50000
 
-static _Atomic(uint32_t) frozen; /* the futex too */
-static _Atomic(int *) freezer;   /* errno's place: whom it doesn't hold */
+static _Atomic(uint32_t) frozen; /* which freeze is on, 0: none; the futex too */
+static _Atomic(uint64_t) held;   /* which freeze << 32 | how many Ms with a P wait for its end */
+static _Atomic(uint32_t) freezes;
+static _Atomic(int *) freezer; /* errno's place: whom it doesn't hold */
+
+/* One that counts goes on only when that freeze is over. */
+static void count_as_held(uint32_t by)
+{
+    uint64_t word = atomic_load_relaxed(&held);
+    while (word >> 32 == by && !atomic_cas_acq_rel(&held, &word, word + 1))
+        ;
+}
 
 /* Called by an M in find_runnable. */
 void freeze_wait(void)
 {
-    while (atomic_load_acquire(&frozen) && atomic_load_relaxed(&freezer) != os_errno_location())
-        os_futex_wait(&frozen, 1, OS_FOREVER);
+    uint32_t by, last = 0;
+    while ((by = atomic_load_acquire(&frozen)) &&
+           atomic_load_relaxed(&freezer) != os_errno_location()) {
+        if (by != last && m_self()->p)
+            count_as_held(by);
+        last = by;
+        os_futex_wait(&frozen, by, OS_FOREVER);
+    }
+}
+
+unsigned freeze_holds(void)
+{
+    return (uint32_t)atomic_load_acquire(&held);
 }
 
 bool freeze_is_on(void)
@@ -56,7 +77,10 @@ void freeze(bool dies)
     if (sched_is_dying() && !dies)
         return;
     atomic_store_relaxed(&freezer, os_errno_location());
-    atomic_store_release(&frozen, 1);
+    uint32_t by = atomic_add_relaxed(&freezes, 1) + 1;
+    by = by ? by : 1;
+    atomic_store_relaxed(&held, (uint64_t)by << 32);
+    atomic_store_release(&frozen, by);
     ask_all(self);
     if (sched_is_dying() && !dies) { /* who dies may have let them go on already, for on_fatal */
         atomic_store_release(&frozen, 0);

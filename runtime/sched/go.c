@@ -26,7 +26,7 @@ int g_carved(void *object)
 static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 {
     WEFT_DEBUG_ASSERT(!g->flow.deferred && !atomic_load_relaxed(&g->waiting) && !g->locals &&
-                      !g->waiter.cancellable);
+                      !g->watch.record && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
     atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
@@ -39,7 +39,7 @@ static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
 
 static __attribute__((noinline)) uint64_t next_id_block(struct p *p)
 {
-    p->id_next = atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+    p->id_next = ids_take();
     p->id_end = p->id_next + ID_BLOCK;
     return p->id_next++;
 }
@@ -56,9 +56,10 @@ struct g *g_new(struct p *p, weft_fn fn, void *arg)
 {
     if (likely(p))
         return g_new_here(p, fn, arg);
-    struct g *g = foreign_g();
+    uint64_t id;
+    struct g *g = foreign_g(&id);
     if (g)
-        g_init(g, atomic_add_relaxed(&sched.ids, 1) + 1, fn, arg);
+        g_init(g, id, fn, arg);
     return g;
 }
 
@@ -159,6 +160,11 @@ static int copy_arg(struct g *g, const void *arg, size_t n)
     return 0;
 }
 
+int sched_go_without_p(weft_fn fn, void *arg)
+{
+    return go_foreign(fn, arg, NULL);
+}
+
 int sched_go_in_order(weft_fn fn, void *arg)
 {
     struct p *p = p_held();
@@ -239,10 +245,19 @@ uint64_t weft_self(void)
     return m && m->g ? m->g->id : 0;
 }
 
-struct sched_flow *sched_flow(void)
+void sched_set_watch(struct sched_g *sched_g, struct waiter *record)
 {
-    struct m *m = m_self();
-    return likely(m && m->g) ? &m->g->flow : foreign_flow();
+    struct g *g = (struct g *)sched_g;
+    g->watch.record = record;
+    g->flags |= G_WATCHES;
+}
+
+void g_end_watch(struct g *g)
+{
+    struct waiter *record = g->watch.record;
+    g->watch = (struct sched_watch){0};
+    if (record)
+        record->unlink(record);
 }
 
 SANITIZE_OWNER_DATA_END

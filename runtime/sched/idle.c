@@ -94,7 +94,7 @@ static struct p *p_acquire(struct p *prefer)
 void section_open(struct m *m)
 {
     struct p *p = m->p;
-    m->p = NULL;
+    m_set_p(m, NULL);
     alloc_bind(NULL);
     atomic_add_acq_rel(&sched.word, WORD_IDLE_ONE);
     atomic_store_release(&p->section, m->index + 1); /* pairs with p_acquire_section() */
@@ -107,7 +107,7 @@ bool section_close(struct m *m, struct p *p)
     if (!atomic_cas_acq_rel(&p->section, &mine, 0))
         return false;
     atomic_sub_acq_rel(&sched.word, WORD_IDLE_ONE);
-    m->p = p;
+    m_set_p(m, p);
     alloc_bind(&p->arena);
     sysmon_poke();
     return true;
@@ -115,7 +115,7 @@ bool section_close(struct m *m, struct p *p)
 
 void m_hold(struct m *m, struct p *p)
 {
-    m->p = p;
+    m_set_p(m, p);
     atomic_store_relaxed(&p->last_m, m);
     alloc_bind(&p->arena);
     topology_bind(m, p);
@@ -139,7 +139,7 @@ bool m_take_p(struct m *m, struct p *prefer)
 void m_drop_p(struct m *m)
 {
     struct p *p = m->p;
-    m->p = NULL;
+    m_set_p(m, NULL);
     alloc_bind(NULL);
     p_release(p);
 }

@@ -32,6 +32,7 @@
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/sched.h"
+#include "weft-config.h"
 
 /* Picks between two looks at what is not on the hot path: injection, timers, the far end of `next`'s
  * privilege, a quiescent state. Go's number. */
@@ -45,6 +46,7 @@
 #endif
 #define ID_BLOCK 256
 #define GO_ON_TIMES 128
+#define GO_ON_NS 1000000
 #define NAME_BYTES 32
 #define INLINE_ARG_BYTES 64
 #define STEAL_NEXT_AFTER_NS 20000
@@ -63,9 +65,11 @@ enum g_state {
 #define G_EXITING 1u /* to be reaped by the next that runs on its M */
 #define G_COPY 2u    /* arg is weft_go_copy's own allocation */
 #define G_NAMED 4u
-#define G_MAIN 8u    /* goroutine 1: the run ends with it */
-#define G_LOCKED 16u /* only locked_to may run it */
-#define G_LOCALS 32u /* has values under keys (local.c) */
+#define G_MAIN 8u      /* goroutine 1: the run ends with it */
+#define G_LOCKED 16u   /* only locked_to may run it */
+#define G_LOCALS 32u   /* has values under keys (local.c) */
+#define G_WATCHES 64u  /* has had a watch, or noted what it might watch */
+#define G_RELOCKS 128u /* parked by waiter_wait_unlocking() */
 
 /* g.on_cpu */
 #define ON_CPU 1u
@@ -93,6 +97,7 @@ struct g {
     _Atomic(struct waiter *) waiting; /* what it is parked with, if not its own waiter */
     struct m *locked_to;
     struct sched_flow flow;
+    struct sched_watch watch;
     struct locals *locals;
     _Atomic(int64_t) parked_since; /* at the latest; if its reason has WAIT_SEEN: see age.c */
     struct sanitize_fiber fiber;
@@ -133,7 +138,9 @@ struct p {
     _Atomic(uint32_t) rounds;                      /* slow picks so far */
     _Atomic(uint32_t) mode;                        /* enum p_mode */
     uint32_t number;                               /* see sched_p_number() */
-    uint32_t picks_put_off; /* what was left when a slow pick was called for early */
+    uint32_t picks_put_off;    /* what was left when a slow pick was called for early */
+    _Atomic(uint16_t) thieves; /* who would take `next`: see runq.h */
+    _Atomic(uint16_t) taking;  /* the holder does */
     uint64_t id_next, id_end;
     struct slab_cache gs;
     struct slab_cache caches[SCHED_CACHES];
@@ -162,6 +169,7 @@ struct p {
     struct stall stall;
     struct alloc_arena arena;
     _Atomic(struct m *) last_m; /* who held it last: the best to wake for it */
+    struct weft_row_ *row;      /* of its number; NULL: none is used */
     uint64_t rng;
     unsigned *victims;    /* other Ps, nearest first */
     unsigned tier_end[4]; /* where each tier of victims ends */
@@ -191,6 +199,8 @@ struct m {
     struct g *g;             /* runs now; NULL on the scheduler's stack and in a blocking section */
     struct p *p;             /* NULL: idle or blocking */
     _Atomic(uint32_t) asked; /* by others, to do at its goroutine's next weft call: ASKED_... */
+    uint32_t place;          /* p's number, SCHED_NUMBERS without one */
+    struct weft_row_ *row;   /* p's, or NULL */
     struct g *prev;          /* was switched away from, not yet cleared by who runs next */
     struct arch_context ctx; /* the scheduler's flow of control, on the thread's own stack */
     int *errno_location;
@@ -198,11 +208,14 @@ struct m {
     uint16_t fp_control;              /* as who switched last left it: what is in force now */
     struct sanitize_fiber fiber;
 
-    uint32_t gone_on; /* see sched_go_on_for_now() */
+    uint32_t gone_on; /* how often since gone_on_picks: see sched_go_on_for_now() */
+    uint64_t gone_on_picks;
+    int64_t gone_on_since;
 
     struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
     struct g *locked_g; /* the only one that it may run */
     unsigned locks;     /* how often that has locked it */
+    unsigned holds;     /* that its thread has taken while it had no P of a run: hold.c */
     bool ends;          /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
@@ -219,13 +232,14 @@ struct m {
     _Atomic(uint32_t) park; /* futex: M_HANDED when handed something */
     struct p *handed;       /* the P that comes with it; NULL: only look around */
     os_thread thread;
-    _Atomic(int) thread_id;      /* the kernel's; 0: it hasn't begun */
-    struct g *orphan_g;          /* what an orphan ran */
-    struct p *orphan_p;          /* and the P that it holds, if any */
-    uint64_t orphan_run;         /* of which run */
-    _Atomic(struct g *) calling; /* which goroutine, in a blocking section */
-    struct sched_panic *raised;  /* in that, to be raised in its goroutine */
-    int bound;                   /* which binding set it is bound to: see topology.c */
+    _Atomic(int) thread_id;       /* the kernel's; 0: it hasn't begun */
+    struct g *orphan_g;           /* what an orphan ran */
+    struct p *orphan_p;           /* and the P that it holds, if any */
+    uint64_t orphan_run;          /* of which run */
+    _Atomic(struct g *) calling;  /* which goroutine, in a blocking section */
+    struct sched_panic *raised;   /* in that, to be raised in its goroutine */
+    int bound;                    /* which binding set it is bound to: see topology.c */
+    char *stack_low, *stack_used; /* its thread's stack below m_loop(), or NULL: see partial.c */
 
     /* Kept when another thread starts with it; see m_init(). */
     _Atomic(uint32_t) state;    /* enum m_state */
@@ -241,7 +255,16 @@ struct m {
 SCHED_SAME(m, sched_m, g);
 SCHED_SAME(m, sched_m, p);
 SCHED_SAME(m, sched_m, asked);
+SCHED_SAME(m, sched_m, place);
+#define HERE_SAME(member)                                                                          \
+    _Static_assert(offsetof(struct m, member) - offsetof(struct m, asked) ==                       \
+                       offsetof(struct weft_here, member##_),                                      \
+                   "a struct weft_here begins at asked")
+HERE_SAME(place);
+HERE_SAME(row);
 SCHED_SAME(g, sched_g, waiter);
+SCHED_SAME(g, sched_g, flow);
+SCHED_SAME(g, sched_g, watch);
 SCHED_SAME(p, sched_p, mode);
 SCHED_SAME(p, sched_p, number);
 SCHED_SAME(p, sched_p, caches);
@@ -268,7 +291,7 @@ struct sched {
         watch_deadline; /* till when an idle M sleeps for timers */
 
     _Alignas(CACHE_LINE) _Atomic(uint32_t) state; /* enum run_state */
-    _Atomic(uint32_t) foreign_calls;              /* foreign threads inside the scheduler */
+    _Atomic(uint64_t) holds, releases[2];         /* see hold.c */
     _Atomic(uint64_t) ids;                        /* blocks of goroutine ids handed out */
     _Atomic(uint64_t) idle_ms[(THREADS_MAX + 63) / 64];
     _Atomic(unsigned) ms_made;     /* slots of ms that have an M, free or not */
@@ -315,12 +338,26 @@ static inline unsigned ps_made(void)
     return atomic_load_acquire(&sched.ps_made); /* pairs with grow() in procs.c */
 }
 
-extern const _Atomic(uint32_t) sched_nothing_asked; /* for threads without an M */
+extern const struct weft_here sched_nowhere; /* for threads without an M */
 
 /* This thread's M; NULL on a foreign thread. */
 static inline struct m *m_self(void)
 {
     return ARCH_TLS_LOAD(tls_m);
+}
+
+/* What inline functions of public headers see of it. */
+static inline const struct weft_here *m_here(struct m *m)
+{
+    return (const struct weft_here *)&m->asked;
+}
+
+/* m, the calling thread's or one that hasn't begun, holds p from now on, or NULL: none. */
+static inline void m_set_p(struct m *m, struct p *p)
+{
+    m->p = p;
+    m->place = p ? p->number : SCHED_NUMBERS;
+    m->row = p ? p->row : NULL;
 }
 
 /* The P that this thread holds, or NULL. */
@@ -374,6 +411,12 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
         atomic_or_acq_rel(&m->asked, what);
 }
 
+/* The first of ID_BLOCK ids that are the caller's. */
+static inline uint64_t ids_take(void)
+{
+    return atomic_add_relaxed(&sched.ids, ID_BLOCK) + 1;
+}
+
 /* A counter that only the holder of its P writes. */
 #define counter_add(c, n) atomic_store_relaxed((c), atomic_load_relaxed(c) + (n))
 /* The same for one that must not be seen before what led to it. */
@@ -383,6 +426,13 @@ static inline void p_ask_holder(struct p *p, uint32_t what)
 void injection_push(struct g *g);
 void injection_take(struct p *p);
 void sched_inject(struct g *g);
+
+/* hold.c */
+bool foreign_enter(void); /* true: a run is on, and held until foreign_exit */
+void foreign_exit(void);
+void holds_begin_run(void);
+void holds_end_run(void);
+void holds_forget(void);
 
 /* park.c */
 void g_prepare(struct g *g);
@@ -395,6 +445,8 @@ _Noreturn void sched_abandon(void);
 int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
+
+void g_end_watch(struct g *g);
 
 /* local.c */
 void locals_destroy(void); /* the caller's values, as its goroutine or its foreign thread ends */
@@ -485,7 +537,8 @@ void run_main_returned(void);
 int join_ms(void); /* all Ms have left or are orphans; -ETIMEDOUT: one of those computes */
 void take_down(void);
 bool g_is_orphans(struct g *g); /* its thread belongs to no run any more */
-void tell_leaks(void);          /* of the run that has ended */
+void orphan_unlink(struct g *g);
+void tell_leaks(void); /* of the run that has ended */
 
 /* child.c */
 int child_prepare(void); /* 0 or -ENOMEM */
@@ -546,16 +599,23 @@ _Noreturn void sched_report_end(void);
 _Noreturn void sched_fatal_of_all(const char *text); /* no goroutine's doing; TEXT, then all */
 
 /* report.c */
+void report_name(struct text *t, struct g *g); /* "goroutine 7 (worker)" */
 void report_header_running(struct text *t, struct g *g);
 void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text));
 void report_others(struct sched_trace *trace, const struct g *but, void (*out)(const char *text));
 void report_left(bool (*wanted)(struct g *g));
+/* Those that are wanted, by who has begun the trace of the living. */
+void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g));
 
 /* freeze.c */
 void freeze(bool dies);
 void thaw(bool dies);
 bool freeze_is_on(void);
+unsigned freeze_holds(void); /* how many Ms with a P wait till the freeze that is on is over */
 void freeze_wait(void);
+
+/* held.c: g is about to wait, or to leave its thread. */
+void held_check(struct m *m, struct g *g);
 
 /* age.c */
 uint64_t g_parked_minutes(struct g *g);
@@ -565,6 +625,14 @@ void age_pass(int64_t now);
 enum deadlock { DEADLOCK_NO, DEADLOCK_LATER };
 uint64_t sched_picks(void);         /* another if any P has made one */
 enum deadlock deadlock_check(void); /* doesn't return if there is one; LATER: ask again some time */
+int threads_known(
+    void); /* the caller of weft_run, the Ms, and the foreign threads that wait for ever */
+
+/* partial.c */
+int partial_set_up(void);       /* WEFT_DEADLOCK: 0 or -EINVAL, said on stderr */
+void partial_step(int64_t now); /* sysmon, with each look */
+/* When it wants the next step; OS_FOREVER: not before something has run. */
+int64_t partial_due(void);
 
 /* blocking.c: fn(arg) on the thread's own stack, m's goroutine g being the caller. */
 void *m_call(struct m *m, struct g *g, void *(*fn)(void *), void *arg);
@@ -576,15 +644,11 @@ void stall_end(void);
 void stall_look(struct p *p); /* sysmon, with each look, if sched.stall_ns is set */
 
 /* foreign.c */
-bool foreign_enter(void); /* true: a run is on and won't end before foreign_exit */
-void foreign_exit(void);
-void foreign_shut(void); /* no more enter; those inside have left */
-struct g *foreign_g(void);
+struct g *foreign_g(uint64_t *id); /* a free one, and its id. NULL without memory */
 void foreign_g_free(struct g *g);
 struct waiter *foreign_waiter(void);
 void foreign_wait(struct waiter *w);
 void foreign_wake(struct waiter *w);
-struct sched_flow *foreign_flow(void);
 struct slab_cache *foreign_cache(enum sched_cache which);
 struct locals *foreign_locals(void);       /* NULL: none yet */
 bool foreign_set_locals(struct locals *t); /* false: no memory */
@@ -592,6 +656,7 @@ bool foreign_set_locals(struct locals *t); /* false: no memory */
 /* waiter.c */
 int waiter_register(struct waiter *w); /* 0 or -ENOMEM */
 void waiter_kill(struct waiter *w);
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg);
 
 /* caches.c */
 void caches_flush(struct slab_cache caches[SCHED_CACHES]);

@@ -63,7 +63,7 @@ static void unpark(struct m *m, uint32_t why)
 void locked_hand_over(struct m *m, struct g *g)
 {
     struct p *p = m->p;
-    m->p = NULL;
+    m_set_p(m, NULL);
     alloc_bind(NULL);
     g->locked_to->handed = p;
     unpark(g->locked_to, M_HANDED);

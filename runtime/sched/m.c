@@ -30,10 +30,13 @@ int m_reserve_sightings(struct m *m)
 /* As a thread is about to start with it. */
 static int m_init(struct m *m)
 {
+    sanitize_ignore_begin(); /* goroutines look at `asked`, which is ordered by nothing that TSan sees */
     memset(m, 0, offsetof(struct m, state));
+    sanitize_ignore_end();
     m->spin_score = SPIN_SCORE_START;
     m->wake_lag = WAKE_LAG_START_NS;
     m->bound = -2;
+    m->place = SCHED_NUMBERS;
     return m_reserve_sightings(m);
 }
 
@@ -65,6 +68,7 @@ bool m_take_left(struct m *m, bool wait)
         atomic_store_release(&m->state, M_LEFT); /* destructors of the program's run on it */
         return false;
     }
+    atomic_store_relaxed(&m->thread_id, 0);
     atomic_store_release(&m->state, M_RUNNING);
     return true;
 }
@@ -136,11 +140,13 @@ void m_loop(struct m *m)
 {
     char *low = NULL;
     size_t size = 0;
-    if (SANITIZE_STACKS)
+    if (SANITIZE_STACKS || sched_looks_for_partial())
         os_thread_bounds(&low, &size);
+    m->stack_low = low;
+    m->stack_used = __builtin_frame_address(0);
     unsigned stack = sanitize_stack_register(low, low + size);
     tls_m = m;
-    tls_asked = &m->asked;
+    weft_here_now = m_here(m);
     os_signal_stack_enter(&m->signal_stack);
     os_probe_admit();
     m->errno_location = os_errno_location();
@@ -160,7 +166,7 @@ void m_loop(struct m *m)
     alloc_bind(NULL);
     os_signal_stack_leave(&m->signal_stack);
     sanitize_stack_deregister(stack);
-    tls_asked = &sched_nothing_asked;
+    weft_here_now = &sched_nowhere;
     tls_m = NULL;
 }
 
@@ -191,11 +197,11 @@ int m_start(struct p *p, bool spinning, struct p *waker)
     struct m *m = m_new(&rc);
     if (!m)
         return rc;
-    m->p = p;
+    m_set_p(m, p);
     m->spinning = spinning;
     m->hunting = waker;
     m->waker = waker;
-    atomic_store_relaxed(&p->last_m, m);
+    atomic_store_release(&p->last_m, m); /* pairs with sysmon, which reads what m_init() wrote */
     atomic_add_acq_rel(&sched.threads, 1);
     rc = os_thread_start(&m->thread, m_thread, m);
     if (rc) {

@@ -12,17 +12,17 @@
  * An exiting goroutine can't free the stack it stands on: arrive does, on the next stack. But a
  * successor that has never run and wants the same size just starts over on the dead stack.
  *
- * Floors: yield 1 RMW (the pop) + 1 switch; park 1 RMW (the swap of `next`) + 1 switch; unpark 1 RMW
- * (which is also the wake-up's full fence on x86); exit into a fresh goroutine 1 RMW, no switch. */
+ * Floors, where `next` is what is woken and picked: park 0 RMWs + 1 switch; unpark 0; exit into a fresh goroutine
+ * 0, no switch. Yield 1 RMW (the pop) + 1 switch. */
 #include "runtime/sched/runq.h"
 
 SANITIZE_OWNER_DATA_BEGIN
 
-const _Atomic(uint32_t) sched_nothing_asked;
+const struct weft_here sched_nowhere = {.place_ = SCHED_NUMBERS};
 
 /* used: they are named in assembly */
 __attribute__((used)) _Thread_local struct m *tls_m;
-__attribute__((used)) _Thread_local const _Atomic(uint32_t) *tls_asked = &sched_nothing_asked;
+__attribute__((used)) _Thread_local const struct weft_here *weft_here_now = &sched_nowhere;
 
 /* A context that starts g on its stack. */
 void g_prepare(struct g *g)
@@ -182,11 +182,27 @@ __attribute__((noinline)) void sched_give_way(void)
         weft_yield();
 }
 
+/* The clock is looked at the first, second, fourth, eighth time and so on: who comes here more seldom than every
+ * GO_ON_NS / GO_ON_TIMES gives way when he has gone on for between GO_ON_NS and about twice that. */
 void sched_go_on_for_now(void)
 {
     struct m *m = m_self();
-    if (m && ++m->gone_on % GO_ON_TIMES == 0)
+    if (!m || !m->g)
+        return;
+    uint64_t picks = p_picks(m->p);
+    if (picks != m->gone_on_picks) {
+        m->gone_on_picks = picks;
+        m->gone_on = 0;
+    }
+    uint32_t times = ++m->gone_on;
+    if (times & (times - 1))
+        return;
+    if (times == 1) {
+        m->gone_on_since = os_now();
+    } else if (times >= GO_ON_TIMES || os_now() - m->gone_on_since >= GO_ON_NS) {
+        m->gone_on = 0;
         sched_give_way();
+    }
 }
 
 bool sched_on_goroutine(void)
@@ -201,6 +217,12 @@ bool sched_is_orphan(void)
     return m && m->g && p_is_orphan(m->p);
 }
 
+struct sched_p *sched_p_left(void)
+{
+    struct m *m = m_self();
+    return (struct sched_p *)(m && !m->holds ? m->p : NULL);
+}
+
 struct waiter *waiter_self(void)
 {
     struct m *m = m_self();
@@ -211,52 +233,103 @@ struct waiter *waiter_self(void)
     return &m->g->waiter;
 }
 
-static inline __attribute__((always_inline)) void park(struct g *g)
+/* `to` is picked and about to run, woken from waiter_wait_unlocking(): is it given the lock? */
+static inline bool goes_on_with(struct g *to, _Atomic(uint64_t) *lock)
 {
-    struct m *m = m_self();
+    if (!(to->flags & G_RELOCKS) || to->waiter.elem != lock || atomic_load_relaxed(lock) != 1)
+        return false;
+    to->waiter.result |= WAITER_HAS_LOCK;
+    sanitize_release(&to->waiter);
+    return true;
+}
+
+/* lock: NULL, or see waiter_wait_unlocking(). */
+static inline __attribute__((always_inline)) void
+park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(uint64_t) *lock))
+{
+    if (WEFT_HELD_CHECK)
+        held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_relaxed(&g->state, G_PARKED);
     struct g *to = runq_pick(m);
-    if (likely(to))
+    if (lock && !(likely(to) && goes_on_with(to, lock)))
+        unlock(lock);
+    if (likely(to)) {
         g_switch(m, g, to);
-    else
-        sched_switch_to_loop(m, g, g);
+    } else {
+        bool orphan = m_is_orphan(m);
+        if (unlikely(orphan))
+            orphan_unlink(g);
+        sched_switch_to_loop(m, g, orphan ? NULL : g); /* on_cpu stays: nobody goes on with it */
+    }
     atomic_store_relaxed(&g->state, G_ALIVE);
 }
 
 /* w is not its goroutine's own. */
-static __attribute__((noinline)) void wait_elsewhere(struct waiter *w)
+static __attribute__((noinline)) uint16_t wait_elsewhere(struct waiter *w)
 {
     if (w->g) {
         atomic_store_relaxed(&w->g->waiting, w);
-        park(w->g);
+        park(m_self(), w->g, NULL, NULL);
         atomic_store_relaxed(&w->g->waiting, NULL);
     } else {
         foreign_wait(w);
     }
     sanitize_acquire(w);
+    return w->result;
+}
+
+static inline __attribute__((always_inline)) uint16_t wait_own(struct m *m, struct g *g,
+                                                               enum wait_reason reason)
+{
+    atomic_store_relaxed(&g->waiter.reason, (uint8_t)reason);
+    park(m, g, NULL, NULL);
+    sanitize_acquire(&g->waiter);
+    return g->waiter.result;
 }
 
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
 {
     struct g *g = container_of(w, struct g, waiter);
+    if (likely(w->g == g))
+        return wait_own(m_self(), g, reason);
     atomic_store_relaxed(&w->reason, (uint8_t)reason);
+    return wait_elsewhere(w);
+}
+
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
+{
+    struct g *g = (struct g *)m->g;
+    if (unlikely(g->waiter.g != g))
+        return waiter_wait(&g->waiter, reason); /* weft_priv_hold() */
+    return wait_own((struct m *)m, g, reason);
+}
+
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock))
+{
+    struct g *g = container_of(w, struct g, waiter);
     if (unlikely(w->g != g)) {
-        wait_elsewhere(w);
-        return w->result;
+        unlock(lock);
+        return waiter_wait(w, reason);
     }
-    park(g);
+    atomic_store_relaxed(&w->reason, (uint8_t)reason);
+    w->elem = lock;
+    g->flags |= G_RELOCKS;
+    park(m_self(), g, lock, unlock);
+    g->flags &= (uint8_t)~G_RELOCKS;
     sanitize_acquire(w);
     return w->result;
 }
 
-static void wake_foreign(struct g *g)
+/* An orphan that holds nothing took g out when the run was still its own: both have been left behind since. */
+static __attribute__((noinline)) void wake_without_p(struct g *g)
 {
-    if (!foreign_enter())
-        return; /* the run that it belonged to is over */
+    struct m *m = m_self();
+    if (unlikely(m && m->p && !m->holds))
+        return;
     atomic_add_relaxed(&sched.foreign_unparks, 1);
     sched_inject(g);
-    foreign_exit();
 }
 
 /* Out of line: a wake-up that displaces nobody saves no registers. */
@@ -286,7 +359,7 @@ void waiter_wake(struct waiter *w)
     }
     struct p *p = p_self();
     if (unlikely(!p)) {
-        wake_foreign(g);
+        wake_without_p(g);
         return;
     }
     wake_next(p, g);
@@ -353,6 +426,8 @@ _Noreturn void sched_exit(void)
     exceptions_forget(m_self());
     if (unlikely(g->flags & G_LOCALS))
         locals_destroy();
+    if (unlikely(g->flags & G_WATCHES))
+        g_end_watch(g);
     if (g->flags & G_MAIN)
         atomic_store_relaxed(&sched.main_gone, true); /* the others go on */
     exit_here();
@@ -374,6 +449,8 @@ static __attribute__((noinline)) void returned_specially(struct g *g)
 {
     if (g->flags & G_LOCALS)
         locals_destroy();
+    if (g->flags & G_WATCHES)
+        g_end_watch(g);
     if (g->flags & G_MAIN)
         run_main_returned();
 }
@@ -389,7 +466,7 @@ _Noreturn void sched_goroutine_entry(void *arg)
     if (unlikely(m->fp_control != g->fp_control))
         arch_set_fp_control(g->fp_control);
     g->fn(g->arg);
-    if (unlikely(g->flags & (G_MAIN | G_LOCALS)))
+    if (unlikely(g->flags & (G_MAIN | G_LOCALS | G_WATCHES)))
         returned_specially(g);
     exit_here();
 }

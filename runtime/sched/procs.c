@@ -56,6 +56,7 @@ void p_share(struct p *p)
 static bool make_first_share(struct m *m)
 {
     struct p *p = sched.ps[0];
+    os_fence_prepare(); /* for thieves, see runq.h */
     if (m)
         p_share(p);
     while (atomic_load_acquire(&p->mode) == P_SOLO) {

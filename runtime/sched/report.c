@@ -64,7 +64,7 @@ static bool same(const struct look *a, const struct look *b)
 
 static const char *doing(struct g *g, const struct look *l)
 {
-    unsigned reason = atomic_load_relaxed(&g_waits_with(g)->reason) & (unsigned)~WAIT_SEEN;
+    unsigned reason = atomic_load_relaxed(&g_waits_with(g)->reason) & WAIT_REASON;
     if (l->state == G_PARKED)
         return sched_debug_reasons[reason < WAIT_REASONS ? reason : WAIT_NONE];
     if (l->state == G_BLOCKING)
@@ -72,7 +72,7 @@ static const char *doing(struct g *g, const struct look *l)
     return l->on_cpu == ON_CPU ? "running" : "runnable";
 }
 
-static void add_header(struct text *t, struct g *g, const char *does, uint64_t minutes)
+void report_name(struct text *t, struct g *g)
 {
     text_add(t, "goroutine ");
     text_decimal(t, g->id);
@@ -81,6 +81,11 @@ static void add_header(struct text *t, struct g *g, const char *does, uint64_t m
         text_add_printable(t, g->name);
         text_char(t, ')');
     }
+}
+
+static void add_header(struct text *t, struct g *g, const char *does, uint64_t minutes)
+{
+    report_name(t, g);
     text_add(t, " [");
     text_add(t, does);
     if (minutes) {
@@ -256,15 +261,20 @@ void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const cha
     give_origin(trace, g->stack->began, out);
 }
 
+void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g))
+{
+    sched_trace_sources(trace);
+    tell_all((struct round){
+        .trace = trace, .out = os_write_stderr, .wanted = wanted, .batch = &batch_of_living});
+}
+
 /* What is left of a run that has ended. */
 void report_left(bool (*wanted)(struct g *g))
 {
     struct sched_trace *trace;
     while (!(trace = sched_trace_begin(false)))
         os_yield(); /* a foreign thread asks for its own */
-    sched_trace_sources(trace);
-    tell_all((struct round){
-        .trace = trace, .out = os_write_stderr, .wanted = wanted, .batch = &batch_of_living});
+    report_some(trace, wanted);
     sched_trace_end(trace);
 }
 
@@ -319,9 +329,9 @@ size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from)
     struct asking asking = {.buf = buf, .n = n, .all = all, .from = from};
     if (n == 0)
         return 0;
-    enum run_hold hold = all ? sched_hold_run() : RUN_GONE;
-    asking.all = hold != RUN_GONE;
-    asking.trace = trace_of_living();
+    asking.trace = trace_of_living(); /* before the hold: an orphan may not come back from it */
+    enum run_hold hold = all ? sched_hold_run() : RUN_UNASKED;
+    asking.all = hold == RUN_OURS || hold == RUN_HELD;
     if (asking.all)
         freeze(false);
     struct m *m = m_self();
@@ -331,8 +341,8 @@ size_t sched_stack_text(char *buf, size_t n, bool all, uintptr_t from)
         answer(&asking);
     if (asking.all)
         thaw(false);
-    sched_trace_end(asking.trace);
     sched_release_run(hold);
+    sched_trace_end(asking.trace);
     return asking.used;
 }
 

@@ -52,6 +52,23 @@ void sched_may_spin(unsigned procs)
     sched.spin_allowed = sched.cpus > 1 && (sched.quota == 0 || sched.quota >= procs);
 }
 
+struct weft_row_ sched_rows[SCHED_NUMBERS];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers;
+
+/* A row is of use only where its holder needs no fence. */
+static void p_give_number(struct p *p)
+{
+    uint32_t number = atomic_load_relaxed(&sched_numbers);
+    p->number = number;
+    if (number == SCHED_NUMBERS)
+        return;
+    os_fence_prepare();
+    sched_rows[number].tickets_ = (const uint64_t *)sched_tickets;
+    p->row = atomic_load_relaxed(&os_fence_is_asymmetric) ? &sched_rows[number] : NULL;
+    atomic_store_release(&sched_numbers, number + 1); /* pairs with rows_made() */
+}
+
 struct p *p_new(unsigned index)
 {
     struct p *spare = sched.spare_ps;
@@ -70,9 +87,8 @@ struct p *p_new(unsigned index)
         alloc_free(p);
         return NULL;
     }
-    static uint32_t made;
     p->index = index;
-    p->number = made < SCHED_NUMBERS ? made++ : SCHED_NUMBERS;
+    p_give_number(p);
     p->rng = os_random() | 1;
     return p;
 }
@@ -98,6 +114,7 @@ void p_reset(struct p *p)
     atomic_store_relaxed(&p->wakes, 0);
     atomic_store_relaxed(&p->timers, 0);
     atomic_store_relaxed(&p->timer.earliest, OS_FOREVER);
+    atomic_store_relaxed(&p->timer.loose, OS_FOREVER);
     atomic_store_relaxed(&p->last_m, NULL);
     while (deque_pop(&p->runq))
         ;
@@ -159,6 +176,8 @@ static int set_up(const weft_config *config)
     if (!rc)
         rc = traceback_set_up();
     if (!rc)
+        rc = partial_set_up();
+    if (!rc)
         rc = child_prepare();
     if (!rc)
         rc = topology_load(config->topology);
@@ -181,6 +200,8 @@ static int set_up(const weft_config *config)
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     set_stack_bytes(os_stack_bytes(config->stack_size ? config->stack_size : STACK_BYTES_DEFAULT));
+    if (procs > 1)
+        os_fence_prepare(); /* for thieves, see runq.h */
     rc = make_ps(procs);
     if (rc)
         return rc;
@@ -230,6 +251,7 @@ static int run(weft_fn fn, void *arg)
         sysmon_reset();
         atomic_add_relaxed(&sched.run_number, 1);
         atomic_store_release(&sched.state, RUN_ON);
+        holds_begin_run();
         rc = m_start(p, false, NULL);
     }
     if (!rc) {
@@ -240,7 +262,7 @@ static int run(weft_fn fn, void *arg)
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }
-    foreign_shut();
+    holds_end_run();
     int left = join_ms();
     if (!rc && sched.config.report_leaks)
         tell_leaks();
@@ -285,7 +307,8 @@ void sched_set_timer_ops(const struct sched_timer_ops *ops)
 
 struct sched_timer_slot *sched_timer_slot_any(void)
 {
-    return ps_made() ? &sched.ps[0]->timer : NULL;
+    struct p *p = ps_made() ? sched.ps[0] : NULL; /* between runs it may have gone with an orphan */
+    return p ? &p->timer : NULL;
 }
 
 void sched_timer_armed(void)
@@ -293,7 +316,7 @@ void sched_timer_armed(void)
     struct p *p = p_self();
     if (likely(p))
         p_look_soon(p);
-    else
+    else if (!sched_p_left())
         watcher_ensure(NULL);
 }
 

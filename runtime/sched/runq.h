@@ -5,13 +5,17 @@
  * the time slice: picks take it first, but every SLOW_PICK_EVERY-th is a slow pick (find.c), where the
  * deque comes first.
  *
- * Only the holder fills `next`; thieves only empty it, by a CAS. With one P there are no thieves, and
- * the holder does without RMWs (P_SOLO).
+ * Only the holder fills `next`; thieves only empty it, by a CAS, and rarely: when it has stood there for long. So they
+ * bear the cost. While the holder takes it, `taking` is set, and a thief announces himself in `thieves`; each then
+ * looks for the other, with a fence between, which costs only the thief. The holder takes it by an RMW if there are
+ * thieves; a thief who sees him at it goes away. With one P there are no thieves at all (P_SOLO).
  *
- * With several Ps a displaced goroutine's way to the tail comes after the RMW: the look at idle Ps may come
- * before it is seen, and then sysmon finds it (another fence would cost each weft_go 2.3 ns).
+ * After filling it the holder looks for idle Ps without a fence: an M that goes idle would leave it alone as too fresh
+ * even if it saw it. A displaced goroutine's way to the tail comes after the RMW. In both cases sysmon finds what the
+ * look has missed (a fence would cost each wake-up or weft_go 2.3 ns).
  *
- * Cost: push_next 1 RMW, which is also the wake-up's full fence; push_tail 0; pick 1. Solo: 0, 0, 0. */
+ * Cost: push_next 0 RMWs, 1 if it displaces; push_tail 0; pick 0 of `next`, 1 of the deque. Solo: 0. Rejected: an RMW for
+ * each push and pick of `next` (docs/decisions.md). */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
 
@@ -30,14 +34,19 @@ static inline __attribute__((always_inline)) void runq_push_tail(struct p *p, st
         injection_push(g); /* the queue can't grow; that one needs no memory */
 }
 
+static inline void wake_if_idle(struct p *p)
+{
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    if (unlikely((word & WORD_IDLE_MASK) && !(word & WORD_SPIN_MASK)))
+        wake_slow(p);
+}
+
 /* After work was published: see to it that it doesn't wait while a processor is idle. The fence pairs
  * with the one in p_release(): either we see that the P is idle, or its M sees the work. */
 static inline void wake_check(struct p *p)
 {
     atomic_fence_after_rmw(); /* [WAKE-1] */
-    uint64_t word = atomic_load_relaxed(&sched.word);
-    if (unlikely((word & WORD_IDLE_MASK) && !(word & WORD_SPIN_MASK)))
-        wake_slow(p);
+    wake_if_idle(p);
 }
 
 /* Behind all others, and wake somebody, maybe. */
@@ -53,20 +62,23 @@ static inline void runq_push_last(struct p *p, struct g *g)
 /* Put g into `next`; who stood there. */
 static inline __attribute__((always_inline)) struct g *runq_swap_next(struct p *p, struct g *g)
 {
-    if (!p_is_solo(p))
-        return atomic_swap_acq_rel(&p->next, g);
     struct g *displaced = atomic_load_relaxed(&p->next);
-    atomic_store_relaxed(&p->next, g);
+    if (displaced && !p_is_solo(p))
+        return atomic_swap_acq_rel(&p->next, g); /* a thief may be faster */
+    atomic_store_release(&p->next, g);           /* pairs with steal_next() */
     return displaced;
 }
 
 /* After that. */
 static inline __attribute__((always_inline)) void runq_settle_next(struct p *p, struct g *displaced)
 {
-    if (displaced)
+    if (displaced) {
         runq_push_tail(p, displaced);
-    if (!p_is_solo(p))
-        wake_check(p);
+        if (!p_is_solo(p))
+            wake_check(p);
+    } else {
+        wake_if_idle(p); /* solo: none is */
+    }
 }
 
 /* Make g the next to run here, and wake somebody, maybe. */
@@ -75,13 +87,29 @@ static inline __attribute__((always_inline)) void runq_push_next(struct p *p, st
     runq_settle_next(p, runq_swap_next(p, g));
 }
 
+/* With thieves about; g is there, or was. */
+static inline __attribute__((always_inline)) struct g *runq_take_next_shared(struct p *p)
+{
+    struct g *g;
+    atomic_store_relaxed(&p->taking, 1);
+    atomic_fence_light(); /* [NEXT-1] */
+    if (unlikely(atomic_load_acquire(&p->thieves))) {
+        g = atomic_swap_acq_rel(&p->next, NULL);
+    } else {
+        g = atomic_load_relaxed(&p->next);
+        atomic_store_release(&p->next, NULL); /* after the pick, for deadlock_check() */
+    }
+    atomic_store_release(&p->taking, 0);
+    return g;
+}
+
 static inline __attribute__((always_inline)) struct g *runq_take_next(struct p *p)
 {
     struct g *g = atomic_load_relaxed(&p->next);
     if (!g)
         return NULL;
     if (!p_is_solo(p))
-        return atomic_swap_acq_rel(&p->next, NULL); /* a thief may have been faster */
+        return runq_take_next_shared(p);
     atomic_store_relaxed(&p->next, NULL);
     return g;
 }

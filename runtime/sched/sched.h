@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <weft/base.h>
+#include <weft/here.h>
 
 #include "alloc/slab.h"
 #include "alloc/spares.h"
@@ -44,8 +44,11 @@ enum wait_reason {
     WAIT_RWMUTEX_LOCK,
     WAIT_COND,
     WAIT_SEM,
+    WAIT_SELECT_UNTIL, /* with a deadline */
     WAIT_REASONS,
-    WAIT_SEEN = 1 << 7, /* beside the reason: see age.c */
+    WAIT_REASON = (1 << 6) - 1,
+    WAIT_TOLD = 1 << 6, /* beside the reason: see partial.c */
+    WAIT_SEEN = 1 << 7, /* likewise: age.c */
 };
 
 /* Owner: the one whose waiter it is until published, then whoever takes it out. */
@@ -63,7 +66,8 @@ struct waiter {
     _Atomic(uint32_t) holders; /* of one from waiter_get: who must still let go, see waiter_drop */
     uint16_t result;           /* what the waker tells */
     bool cancellable;          /* waking it needs a claim; else taking it out was enough */
-    _Atomic(uint8_t) reason;   /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN */
+    _Atomic(uint8_t)
+        reason; /* enum wait_reason, of one that is parked; perhaps WAIT_SEEN, WAIT_TOLD */
 };
 
 /* The waiter of this goroutine or foreign thread. Fatal on a foreign thread without memory. */
@@ -86,6 +90,7 @@ struct waiter_extra {
     uint32_t primary, index, other_index;
     uint32_t chain, won;
     _Atomic(uint32_t) life;
+    _Atomic(uint64_t) watching;
 };
 
 /* Caches of objects of the rooms above, one each in every P and foreign thread. */
@@ -103,6 +108,16 @@ void sched_set_cache_class(enum sched_cache which, struct slab_class *class);
 /* That of the P that the caller holds, or of the foreign thread; NULL without memory. Not across a park. */
 struct slab_cache *sched_cache(enum sched_cache which);
 
+/* What could end the wait of a goroutine that is parked, while nobody runs; defined by the rooms whose waits these are. By w and its
+ * reason: the channels that could, each given to add() with what it takes of memory; false: something else could, too. And the Once
+ * that it waits for, which ends it when its function ends; NULL: it waits for another object. */
+bool chan_waits_for(struct waiter *w, enum wait_reason reason,
+                    void (*add)(const void *chan, size_t bytes, void *arg), void *arg);
+const void *once_waits_for(const struct waiter *w);
+
+/* Whether goroutines are looked for that wait for what can't be reached (partial.c). */
+bool sched_looks_for_partial(void);
+
 /* For a waiter.unlink whose object holds others: whether one of these is still there, and not in a stack that goes with
  * the run. */
 bool sched_outlives_run(const void *object);
@@ -114,6 +129,9 @@ uint64_t sched_run_number(void);
  * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
 int sched_go_in_order(weft_fn fn, void *arg);
 
+/* The same by who holds none of the run, an orphan too: weft_go would end that one. Also -ESRCH: no run is on. */
+int sched_go_without_p(weft_fn fn, void *arg);
+
 SANITIZE_OWNER_DATA_BEGIN
 
 /* A name fits where a pointer doesn't: an object can keep its first waiter and a count in one word. 0 is
@@ -122,6 +140,7 @@ static inline uint32_t waiter_name(const struct waiter *w)
 {
     return w ? w->name : 0;
 }
+#define WAITER_NAMES_MAX ((UINT32_C(1) << 28) - 1)
 #define WAITER_CHUNK_BITS 16
 #define WAITER_CHUNK_SIZE (UINT32_C(1) << WAITER_CHUNK_BITS)
 extern _Atomic(struct waiter **) waiter_chunks[] __attribute__((visibility("hidden")));
@@ -163,11 +182,21 @@ bool waiter_wait_foreign_until(struct waiter *w, int64_t deadline);
 /* Park until woken; w->result. */
 uint16_t waiter_wait(struct waiter *w, enum wait_reason reason);
 
-/* Make its owner runnable. The last touch of w by this waker. */
+/* The same with the own waiter of the goroutine that runs on m (sched_m_unasked). */
+struct sched_m;
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason);
+
+/* The same by one who has a lock, lets go of it as he parks, and wants it again when he has been woken. A lock's word is 1 while
+ * nobody waits for it: then it stays so if the goroutine that runs here next has been woken from such a wait for the
+ * same one, who finds WAITER_HAS_LOCK in his result. Else unlock(lock). w is a goroutine's own. */
+#define WAITER_HAS_LOCK UINT16_C(0x8000)
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock));
+
+/* Make its owner runnable; if that is a goroutine, by who holds the run. The last touch of w by this waker. */
 void waiter_wake(struct waiter *w);
 
 /* The same, of a goroutine, by one that runs on m (sched_m_unasked). */
-struct sched_m;
 void waiter_wake_here(struct waiter *w, struct sched_m *m);
 
 /* A new generation, to be won by waiter_claim. Before publishing. */
@@ -218,24 +247,47 @@ void sched_set_trim(bool (*fn)(void));
 /* What the time room keeps in a P. */
 struct sched_timer_slot {
     _Atomic(void *) timers;    /* the time room's */
-    _Atomic(int64_t) earliest; /* deadline of the first timer, OS_FOREVER: none */
+    _Atomic(int64_t) earliest; /* deadline of the first timer in the wheel, OS_FOREVER: none */
+    _Atomic(int64_t) loose;    /* the same of those that aren't in it */
+};
+
+/* What the channel room keeps for a goroutine from one wait to the next: see chan/watch.h. */
+struct sched_watch {
+    struct waiter *record; /* NULL, or to be let go of by its unlink(record) */
+    const void *seen;
+};
+
+/* What the fail room keeps for each goroutine and foreign thread. */
+struct weft_deferred;
+struct sched_panic;
+struct sched_flow {
+    struct weft_deferred *deferred; /* newest first */
+    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
+    uint32_t exits;                 /* calls of weft_goexit */
 };
 
 /* The first members of an M, of a G and of a P, for inline functions of other rooms. */
 struct sched_m {
-    struct sched_g *g; /* runs now; NULL on the scheduler's stack and in a blocking section */
-    struct sched_p *p; /* NULL: idle or blocking */
-    _Atomic(uint32_t) asked;
+    struct sched_g *g;       /* runs now; NULL on the scheduler's stack and in a blocking section */
+    struct sched_p *p;       /* NULL: idle or blocking */
+    _Atomic(uint32_t) asked; /* from here on a struct weft_here */
+    uint32_t place;
+    struct weft_row_ *row;
 };
 struct sched_g {
     char switched[64];
     struct g *next;
     struct waiter waiter;
+    _Atomic(struct waiter *) waiting;
+    struct m *locked_to;
+    struct sched_flow flow;
+    struct sched_watch watch;
 };
 struct sched_p {
     _Atomic(struct g *) next;
     _Atomic(uint32_t) picks_left, rounds, mode;
     uint32_t number, picks_put_off;
+    _Atomic(uint16_t) thieves, taking;
     uint64_t id_next, id_end;
     struct slab_cache gs, caches[SCHED_CACHES];
     struct spares chans; /* runtime/chan's */
@@ -258,11 +310,13 @@ extern _Thread_local struct m *tls_m __attribute__((visibility("hidden")));
 #define SCHED_NUMBERS 1024u
 static inline uint32_t sched_p_number(void)
 {
-    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return SCHED_NUMBERS;
-    return m->p->number;
+    return weft_here_()->place_;
 }
+
+/* The sync room's, a row for each number, and how many numbers are given. They are here as the row of a P is known to its M. */
+extern struct weft_row_ sched_rows[SCHED_NUMBERS] __attribute__((visibility("hidden")));
+extern _Atomic(uint64_t) sched_tickets[16] __attribute__((visibility("hidden")));
+extern _Atomic(uint32_t) sched_numbers __attribute__((visibility("hidden")));
 
 /* The P of the run that is on which the caller holds, or NULL. Not across a park. */
 static inline struct sched_p *sched_p_here(void)
@@ -272,6 +326,15 @@ static inline struct sched_p *sched_p_here(void)
     return likely(p && atomic_load_relaxed(&p->mode) != P_ORPHAN) ? p : NULL;
 }
 
+/* The same for timers: an orphan that holds no run has those of its waits with the P that it was left with, where nobody fires
+ * them. */
+struct sched_p *sched_p_left(void);
+static inline struct sched_p *sched_p_for_timers(void)
+{
+    struct sched_p *p = sched_p_here();
+    return likely(p) ? p : sched_p_left();
+}
+
 /* As sched_cache(), by who knows his P, or that he has none. */
 static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_cache which)
 {
@@ -279,15 +342,17 @@ static inline struct slab_cache *sched_cache_at(struct sched_p *p, enum sched_ca
 }
 
 enum run_hold {
-    RUN_GONE, /* none is on; its goroutines never run again */
+    RUN_UNASKED, /* nothing is held */
     RUN_OURS,
-    RUN_HELD
+    RUN_HELD,
+    RUN_GONE /* none is on: goroutines that wait never run again. Held is that no run begins */
 };
 enum run_hold sched_hold_run_without_p(void);
-void sched_release_run_without_p(void);
+void sched_release_run_without_p(enum run_hold hold);
 
-/* While this is held the run isn't taken down, and its goroutines may be woken. A thread that has a
- * processor of the run holds it anyway. */
+/* While this is held the run isn't taken down, and its goroutines may be woken; or none begins. A thread that has a
+ * processor of the run holds it anyway. Whatever was answered is to be released, and soon: weft_run waits for it at the
+ * beginning and at the end of a run. */
 static inline enum run_hold sched_hold_run_at(struct sched_p *p)
 {
     return likely(p) ? RUN_OURS : sched_hold_run_without_p();
@@ -300,17 +365,17 @@ static inline enum run_hold sched_hold_run(void)
 
 static inline void sched_release_run(enum run_hold hold)
 {
-    if (unlikely(hold == RUN_HELD))
-        sched_release_run_without_p();
+    if (unlikely(hold > RUN_OURS))
+        sched_release_run_without_p(hold);
 }
 
-/* What others ask of this thread: its M's word, or on a foreign thread one that stays 0. */
-extern _Thread_local const _Atomic(uint32_t) *tls_asked __attribute__((visibility("hidden")));
+/* The goroutine's watch becomes that, or NULL. It is let go of when the goroutine ends, and all else of struct sched_watch is forgotten. */
+void sched_set_watch(struct sched_g *g, struct waiter *record);
 
 /* Whether its goroutine shall let others run: sysmon wants it, as a time slice is used up, or the end of the run. */
 static inline bool sched_is_asked(void)
 {
-    return unlikely(atomic_load_relaxed(ARCH_TLS_LOAD(tls_asked)));
+    return unlikely(weft_is_asked_(weft_here_()));
 }
 
 /* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
@@ -324,25 +389,23 @@ static inline void sched_checkpoint(void)
         sched_give_way();
 }
 
+/* The caller's. Fatal on a foreign thread without memory. */
+struct sched_flow *foreign_flow(void);
+static inline struct sched_flow *sched_flow(void)
+{
+    struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
+    return likely(m && m->g) ? &m->g->flow : foreign_flow();
+}
+
 /* This goroutine's M, if nothing is asked of it and its run is on: what the short ways of operations begin with. NULL
  * on a foreign thread and in a blocking section too. Not across a park. */
 static inline struct sched_m *sched_m_unasked(void)
 {
     struct sched_m *m = (struct sched_m *)ARCH_TLS_LOAD(tls_m);
-    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked) ||
-                 atomic_load_relaxed(&m->p->mode) == P_ORPHAN))
-        return NULL;
+    if (unlikely(!m || !m->g || atomic_load_relaxed(&m->asked)))
+        return NULL; /* an orphan has been asked to stop, for ever */
     return m;
 }
-
-/* What the fail room keeps for each goroutine and foreign thread. */
-struct weft_deferred;
-struct sched_flow {
-    struct weft_deferred *deferred; /* newest first */
-    struct sched_panic *panics;     /* whose deferred calls are running, the newest first */
-    uint32_t exits;                 /* calls of weft_goexit */
-};
-struct sched_flow *sched_flow(void);
 
 /* A panic, in the frame that raises it. */
 struct sched_panic {

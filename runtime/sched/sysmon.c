@@ -6,7 +6,7 @@
  * interval. It asks a goroutine that has had its P for SLICE_NS, while others wait, to give way at its
  * next weft call (m.asked), and if wanted tells of those that make none (stall.c). It gives the memory of
  * stacks, and of what other rooms keep, to the kernel when it was idle for TRIM_EVERY_NS, and notes who waits
- * since then (age.c). It finds deadlocks (deadlock.c), and reports what SIGQUIT asks for.
+ * since then (age.c). It finds deadlocks (deadlock.c, partial.c), and reports what SIGQUIT asks for.
  *
  * It looks every PERIOD_MIN_NS while Ps run, slows down to PERIOD_MAX_NS while it finds nothing, and
  * sleeps without a timeout once all Ps have been idle for a while and idle stacks have given up their
@@ -89,34 +89,36 @@ static bool others_wait(struct p *p, int64_t now)
            atomic_load_relaxed(&sched.injected) || timers_earliest() <= now;
 }
 
-/* Ask the goroutine that p runs to give way, if it has run for long and others wait. The time is the thread's
- * own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
+/* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have
+ * to be soon. The time is the thread's own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
  * for one that comes back from a blocking section: a loop of short ones is a slice like any other. */
-static void end_slice(struct p *p, int64_t now)
+static bool end_slice(struct p *p, int64_t now)
 {
     uint64_t picks = p_picks(p);
     struct m *m = atomic_load_acquire(&p->last_m);
     if (!m || picks != p->seen_picks) {
         p->seen_picks = picks;
         p->seen_cpu = -1;
-        return;
+        return false;
     }
     if (p_is_idle(p) || !others_wait(p, now))
-        return;
+        return false;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
     else if (cpu - p->seen_cpu >= SLICE_NS)
         p_ask_holder(p, ASKED_TO_YIELD);
+    return true;
 }
 
-static void look_at(struct p *p, int64_t now)
+/* Whether to look again soon. */
+static bool look_at(struct p *p, int64_t now)
 {
     if (atomic_load_relaxed(&p->life) == P_RETIRED)
-        return; /* its last M may be at another P */
-    end_slice(p, now);
+        return false; /* its last M may be at another P */
     if (unlikely(sched.stall_ns))
         stall_look(p);
+    return end_slice(p, now);
 }
 
 static bool all_idle(void)
@@ -143,7 +145,8 @@ static void retire_idle(void)
 static int64_t next_duty(struct monitor *mon)
 {
     int64_t trim = mon->trimmed ? OS_FOREVER : mon->trim_at, timer = timers_earliest();
-    return timer < trim && timer < atomic_load_relaxed(&sched.watch_deadline) ? timer : trim;
+    int64_t duty = partial_due() < trim ? partial_due() : trim;
+    return timer < duty && timer < atomic_load_relaxed(&sched.watch_deadline) ? timer : duty;
 }
 
 /* The same while it dozes: a moment after the next timer. */
@@ -229,6 +232,7 @@ static void look(struct monitor *mon)
     if (unlikely(atomic_load_relaxed(&quit)))
         sched_fatal_of_all("SIGQUIT: quit");
     trim_if_due(mon, now);
+    partial_step(now);
     retire_idle();
     bool busy = !all_idle();
     mon->dozes &= !(busy && mon->busy);
@@ -239,11 +243,12 @@ static void look(struct monitor *mon)
     }
     if (mon->dozes)
         watcher_ensure(NULL);
+    bool slices = false;
     for (unsigned i = 0, made = ps_made(); i < made; i++)
-        look_at(sched.ps[i], now);
+        slices |= look_at(sched.ps[i], now);
     bool waits = idle > 0 && work_visible(mon->eyes);
     judge_shortage(mon, now, waits && starves());
-    if (waits) {
+    if (waits || slices) {
         mon->quiet = 0;
         mon->period = PERIOD_MIN_NS;
     } else if (++mon->quiet % QUIET_BEFORE_SLOWER == 0) {

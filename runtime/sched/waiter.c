@@ -30,8 +30,12 @@ static struct waiter **chunk_of(uint32_t name)
 /* Give a new record its name. 0, or -ENOMEM. */
 int waiter_register(struct waiter *w)
 {
-    uint32_t name = atomic_add_relaxed(&names, 1) + 1;
-    struct waiter **chunk = name ? chunk_of(name) : NULL;
+    uint32_t name = atomic_load_relaxed(&names);
+    do {
+        if (name == WAITER_NAMES_MAX)
+            return -ENOMEM;
+    } while (!atomic_cas_acq_rel(&names, &name, name + 1));
+    struct waiter **chunk = chunk_of(++name);
     if (!chunk)
         return -ENOMEM;
     chunk[name % WAITER_CHUNK_SIZE] = w; /* seen by whoever has got the name from w's publication */
@@ -102,6 +106,12 @@ void waiter_kill(struct waiter *w)
         atomic_store_relaxed(&w->holders, UINT32_MAX / 2); /* it is no record of ours to put back */
     }
     atomic_and_acq_rel(&w->word, ~UINT64_C(1));
+}
+
+/* All memory of those from waiter_get(). */
+void waiter_each_block(void (*fn)(const void *block, size_t bytes, void *arg), void *arg)
+{
+    slab_each_block(&waiter_class, fn, arg);
 }
 
 __attribute__((constructor)) static void install(void)

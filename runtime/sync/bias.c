@@ -9,38 +9,51 @@
 #define TICKET_USED UINT64_C(0x10)
 #define TICKET_SUSPENDED UINT64_C(0x20)
 #define TICKET_DRAINING UINT64_C(0x30)
-#define TICKET_NEXT UINT64_C(0x40) /* above: the serial number */
+#define TICKET_NEXT (2 * BIAS_NO_TICKET) /* above: the serial number */
+
+_Static_assert(BIAS_COLUMNS <= sizeof(((struct weft_row_ *)NULL)->counts_) / sizeof(uint32_t),
+               "a row has room for them");
 
 SANITIZE_OWNER_DATA_BEGIN
 
-struct bias_row bias_rows[SCHED_NUMBERS + 1];
-_Atomic(uint64_t) bias_tickets[BIAS_COLUMNS];
-static _Atomic(uint32_t) rows_listed; /* above it no row was ever used */
+/* ---- rows ---- */
 
-void bias_list_here(void)
+static _Atomic(uint32_t) *row_count(uint32_t row, uint32_t column)
 {
-    uint32_t number = sched_p_number(), listed = atomic_load_relaxed(&rows_listed);
-    if (number == SCHED_NUMBERS)
-        return;
-    while (listed <= number && !atomic_cas_acq_rel(&rows_listed, &listed, number + 1))
-        ;
-    bias_rows[number].listed = true;
+    return (_Atomic(uint32_t) *)&sched_rows[row].counts_[column];
 }
+
+static _Atomic(uint32_t) *row_base(uint32_t row, uint32_t column)
+{
+    return (_Atomic(uint32_t) *)&sched_rows[row].bases_[column];
+}
+
+/* The column's ticket has changed: from here on no row's holder goes by what it was. How many rows there are. */
+static uint32_t rows_settle(uint32_t column)
+{
+    bool fenced = os_fence_heavy(); /* [BIAS-2] */
+    if (unlikely(!fenced))
+        sched_fatal("sync: membarrier(2) is refused, which the readers of a RWMutex rely on");
+    uint32_t n = atomic_load_acquire(&sched_numbers); /* pairs with p_give_number() */
+    for (uint32_t i = 0; i < n; i++)
+        for (unsigned looks = 0;
+             atomic_load_acquire(row_count(i, column)) & 1;) /* pairs with weft_rwmutex_count_() */
+            queue_give_way(&looks);
+    return n;
+}
+
+/* Of one that has settled: how often its holder has counted in more than out. He may be at it again, in vain. */
+static uint32_t row_sum(uint32_t row, uint32_t column)
+{
+    uint32_t n = atomic_load_acquire(row_count(row, column)); /* likewise */
+    return (n - atomic_load_relaxed(row_base(row, column))) / 2;
+}
+
+/* ---- tickets ---- */
 
 static inline uint64_t with_state(uint64_t ticket, uint64_t state)
 {
     return (ticket & ~TICKET_STATE) | state;
-}
-
-/* A ticket has changed: from here on no row's holder goes by what it was. How many rows there are. */
-static uint32_t rows_settle(void)
-{
-    os_fence_heavy(); /* [BIAS-2] */
-    uint32_t n = atomic_load_acquire(&rows_listed);
-    for (uint32_t i = 0; i < n; i++)
-        for (unsigned looks = 0; atomic_load_acquire(&bias_rows[i].busy);)
-            queue_give_way(&looks);
-    return n;
 }
 
 /* ---- taking ---- */
@@ -53,16 +66,16 @@ static uint64_t ticket_after(uint64_t ticket, uint32_t column)
 
 static uint64_t take_free(uint32_t column)
 {
-    uint64_t was = atomic_load_relaxed(&bias_tickets[column]), mine = ticket_after(was, column);
+    uint64_t was = atomic_load_relaxed(&sched_tickets[column]), mine = ticket_after(was, column);
     bool free = (was & TICKET_STATE) == TICKET_FREE;
-    return free && atomic_cas_acq_rel(&bias_tickets[column], &was, mine) ? mine : 0;
+    return free && atomic_cas_acq_rel(&sched_tickets[column], &was, mine) ? mine : 0;
 }
 
 static bool column_is_empty(uint32_t column)
 {
-    uint32_t rows = rows_settle();
+    uint32_t rows = rows_settle(column);
     for (uint32_t i = 0; i < rows; i++)
-        if (atomic_load_acquire(&bias_rows[i].counts[column]))
+        if (row_sum(i, column))
             return false;
     return true;
 }
@@ -70,13 +83,13 @@ static bool column_is_empty(uint32_t column)
 /* One whose object is gone, or has no readers just now. */
 static uint64_t take_used(uint32_t column)
 {
-    uint64_t was = atomic_load_relaxed(&bias_tickets[column]);
+    uint64_t was = atomic_load_relaxed(&sched_tickets[column]);
     uint64_t suspended = with_state(was, TICKET_SUSPENDED), mine = ticket_after(was, column);
     if ((was & TICKET_STATE) != TICKET_USED ||
-        !atomic_cas_acq_rel(&bias_tickets[column], &was, suspended))
+        !atomic_cas_acq_rel(&sched_tickets[column], &was, suspended))
         return 0;
     bool empty = column_is_empty(column);
-    bool taken = atomic_cas_acq_rel(&bias_tickets[column], &suspended, empty ? mine : was);
+    bool taken = atomic_cas_acq_rel(&sched_tickets[column], &suspended, empty ? mine : was);
     return taken && empty ? mine : 0;
 }
 
@@ -94,7 +107,7 @@ uint64_t bias_take(void)
 
 bool bias_is_lost(uint64_t ticket)
 {
-    uint64_t now = atomic_load_relaxed(&bias_tickets[ticket & BIAS_COLUMN]);
+    uint64_t now = atomic_load_relaxed(&sched_tickets[ticket & BIAS_COLUMN]);
     return now != ticket && now != with_state(ticket, TICKET_SUSPENDED);
 }
 
@@ -102,12 +115,10 @@ bool bias_is_lost(uint64_t ticket)
 static uint64_t drain(uint32_t column)
 {
     uint64_t sum = 0;
-    uint32_t rows = rows_settle();
+    uint32_t rows = rows_settle(column);
     for (uint32_t i = 0; i < rows; i++) {
-        _Atomic(uint32_t) *count = &bias_rows[i].counts[column];
-        uint32_t n = atomic_load_acquire(count); /* pairs with bias_count_out() */
-        if (n)
-            atomic_store_relaxed(count, 0);
+        uint32_t n = row_sum(i, column);
+        atomic_store_relaxed(row_base(i, column), atomic_load_relaxed(row_base(i, column)) + 2 * n);
         sum += n;
     }
     return sum;
@@ -116,13 +127,14 @@ static uint64_t drain(uint32_t column)
 uint64_t bias_give_back(uint64_t ticket)
 {
     uint32_t column = ticket & BIAS_COLUMN;
-    uint64_t now = atomic_load_relaxed(&bias_tickets[column]);
+    uint64_t now = atomic_load_relaxed(&sched_tickets[column]);
     do {
         if (now != ticket && now != with_state(ticket, TICKET_SUSPENDED))
             return 0; /* lost; then none were counted */
-    } while (!atomic_cas_acq_rel(&bias_tickets[column], &now, with_state(ticket, TICKET_DRAINING)));
+    } while (
+        !atomic_cas_acq_rel(&sched_tickets[column], &now, with_state(ticket, TICKET_DRAINING)));
     uint64_t sum = drain(column);
-    atomic_store_release(&bias_tickets[column], with_state(ticket, TICKET_FREE));
+    atomic_store_release(&sched_tickets[column], with_state(ticket, TICKET_FREE));
     return sum;
 }
 

@@ -53,12 +53,14 @@ void weft_priv_gate_wait(weft_priv_gate *gate)
 
 void weft_priv_gate_open(weft_priv_gate *gate)
 {
+    enum run_hold hold = sched_hold_run(); /* it is one of a run that is on */
     uint64_t word = atomic_load_acquire(word_of(gate));
     while (word != GATE_OPEN) {
         if (!atomic_cas_acq_rel(word_of(gate), &word, word ? 0 : GATE_OPEN))
             continue;
         if (word)
             waiter_wake((struct waiter *)(uintptr_t)word);
-        return;
+        break;
     }
+    sched_release_run(hold);
 }

@@ -62,15 +62,17 @@ static void mutex_unlink_dead(void *mutex)
         word &= ~AWAKE;
     word = queue_remove_dead(word);
     first = queue_first(word);
+    enum run_hold hold = sched_hold_run();
     if (!first) {
         word &= ~STARVING;
-    } else if (!(word & (LOCKED | AWAKE | SPINNING))) {
+    } else if (!(word & (LOCKED | AWAKE | SPINNING)) && queue_can_wake(first, hold)) {
         word |= AWAKE;
         w = first->w;
     }
     queue_unlock(q, word);
     if (w)
         waiter_wake(w);
+    sched_release_run(hold);
 }
 
 /* ---- lock ---- */

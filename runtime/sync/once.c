@@ -57,6 +57,12 @@ static uint64_t lock_unless_done(queue_word *q)
     return word;
 }
 
+/* Only the one whose function runs can end it, who keeps the address in his frame, to finish it. */
+const void *once_waits_for(const struct waiter *w)
+{
+    return w->unlink == once_unlink_dead ? w->object : NULL;
+}
+
 /* Whether the caller is the first; if not, it is over now. */
 static bool once_begin(weft_once *once)
 {

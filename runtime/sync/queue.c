@@ -28,6 +28,21 @@ uint64_t queue_lock_slow(queue_word *q)
     }
 }
 
+uint64_t queue_lock_waited(queue_word *q)
+{
+    unsigned looks = 0;
+    uint64_t word = atomic_load_acquire(q);
+    while (word) {
+        if (unlikely(word & QUEUE_BUSY)) {
+            queue_give_way(&looks);
+            word = atomic_load_acquire(q);
+        } else if (atomic_cas_acq_rel(q, &word, word | QUEUE_BUSY)) {
+            break;
+        }
+    }
+    return word;
+}
+
 uint64_t queue_remove_dead(uint64_t word)
 {
     struct queue_node *first = queue_first(word);

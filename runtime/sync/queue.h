@@ -7,7 +7,8 @@
  * and anybody can be taken out in a few steps, wherever he stands: no dead are left behind.
  *
  * Who sets QUEUE_BUSY owns the links and the word until he stores the word without it; all others change the word
- * only by a CAS from a value without it. It is held for some ten instructions, never over a switch, a wake-up or a
+ * only by a CAS from a value without it. (But for 0: where a lock lets only one at a time line up, and only those who
+ * line up change 0, a store does: cond.c.) It is held for some ten instructions, never over a switch, a wake-up or a
  * system call. Who finds it set gives way to the kernel after a few looks, for its holder may have lost the CPU. That
  * store is the holder's last touch of the object: those he has taken out he wakes after it.
  *
@@ -43,6 +44,9 @@ struct queue_node {
 void queue_give_way(unsigned *n);
 
 uint64_t queue_lock_slow(queue_word *q);
+
+/* Become busy unless the word is 0, as its queue is empty: what it was. Then who emptied it is done with its nodes. */
+uint64_t queue_lock_waited(queue_word *q);
 
 /* Take those out whom a run that ended has left behind. While busy; the new word. */
 uint64_t queue_remove_dead(uint64_t word);
@@ -102,16 +106,22 @@ static inline uint64_t queue_remove(uint64_t word, struct queue_node *node)
     return queue_first(word) == node ? queue_set_first(word, next) : word;
 }
 
-/* The caller's waiter, about to wait for object. */
-static inline struct waiter *queue_stand(struct queue_node *node, void *object,
-                                         void (*unlink)(void *object))
+/* w, the caller's waiter, is about to wait for object. */
+static inline void queue_stand_with(struct queue_node *node, struct waiter *w, void *object,
+                                    void (*unlink)(void *object))
 {
-    struct waiter *w = waiter_self();
     node->w = w;
     node->next = NULL;
     w->object = object;
     w->unlink = unlink;
     w->result = 0;
+}
+
+static inline struct waiter *queue_stand(struct queue_node *node, void *object,
+                                         void (*unlink)(void *object))
+{
+    struct waiter *w = waiter_self();
+    queue_stand_with(node, w, object, unlink);
     return w;
 }
 

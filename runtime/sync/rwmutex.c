@@ -14,6 +14,9 @@
  * The last reader in front of a waiting writer leaves busy, and a writer lets the next one have the mutex before he
  * opens the gate: the step that lets others pass is the last touch.
  *
+ * As long as no two have read at once, bias_ is 0, and readers go from 0 to 1 and back without a look at the state before
+ * (weft/sync.h).
+ *
  * Readers whose CAS fails because of other readers have the object BIASED: then they are counted in a column of bias.h's
  * table, whose ticket `bias_` keeps, and those without a processor in the state as ever.
  *
@@ -25,8 +28,8 @@
  * a BIASED one before he passes or waits. Only who finds no count in his row, and none in the state, must turn it to leave; so it is
  * known, as ever, when there is nobody to leave.
  *
- * When it isn't BIASED, bias_ says from when on it may be: until as long again after it was turned as the turning took, nine
- * times (the rule of BRAVO). Where one processor runs everything it never is.
+ * When it isn't BIASED and not 0, bias_ says from when on it may be: until as long again after it was turned as the turning took, nine
+ * times (the rule of BRAVO). Where one processor runs everything, or the kernel has no membarrier(2), it never is.
  *
  * Cost: rlock, runlock 1 RMW, BIASED 0; lock, unlock 2 each; 2 more for a reader who waits, 2 for a writer who does, 2 for who
  * lets them pass; turning 5 and a heavy fence. Rejected: counting readers down apart from the state, as Go has it (an unlink at
@@ -48,7 +51,8 @@
 #define RW_IS_TURNING (UINT64_C(1) << 60)
 #define RW_TURNING (RW_IS_TURNING | RW_BELOW_ZERO)
 #define RW_BELOW_ZERO (UINT64_C(1) << 31)
-#define RW_CROWD (UINT64_C(1) << 30) /* so many readers stay as they are counted */
+#define RW_CROWD (UINT64_C(1) << 30)       /* so many readers stay as they are counted */
+#define RW_READERS_MAX (RW_BELOW_ZERO - 1) /* up to here nothing else is going on */
 
 #define BIAS_PAUSE 9
 
@@ -57,6 +61,8 @@ enum { WAITS_TO_READ, WAITS_TO_WRITE }; /* queue_node.what */
 _Static_assert(offsetof(weft_rwmutex, writers_) > 0,
                "two objects, which waiters tell apart by address");
 _Static_assert(sizeof(weft_rwmutex) <= 40, "it lies in others");
+_Static_assert(RW_BIASED == WEFT_RWMUTEX_BIASED_ && BIAS_COLUMN == WEFT_RWMUTEX_COLUMN_,
+               "the inline functions know them");
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -77,6 +83,16 @@ static _Atomic(uint64_t) *rw_bias(weft_rwmutex *rw)
 
 /* ---- the bias ---- */
 
+/* It is TURNING since begin, and not BIASED then. sum: of its column, which it has no more. */
+static void end_turning(weft_rwmutex *rw, uint64_t sum, int64_t begin)
+{
+    int64_t end = os_now();
+    atomic_store_relaxed(rw_bias(rw), bias_time(end + BIAS_PAUSE * (end - begin)));
+    uint64_t state = atomic_add_acq_rel(rw_state(rw), sum * RW_READER - RW_TURNING);
+    if ((state & RW_READERS) + sum < RW_BELOW_ZERO)
+        sched_fatal("sync: RUnlock of unlocked RWMutex");
+}
+
 /* From BIASED, if it still is, by a reader who is counted or the writer who has the mutex. */
 static __attribute__((noinline)) void turn_off(weft_rwmutex *rw)
 {
@@ -87,11 +103,7 @@ static __attribute__((noinline)) void turn_off(weft_rwmutex *rw)
     } while (!atomic_cas_acq_rel(rw_state(rw), &state, state - RW_BIASED + RW_TURNING));
     int64_t begin = os_now();
     uint64_t sum = bias_give_back(atomic_load_relaxed(rw_bias(rw)));
-    int64_t end = os_now();
-    atomic_store_relaxed(rw_bias(rw), (uint64_t)(end + BIAS_PAUSE * (end - begin)));
-    state = atomic_add_acq_rel(rw_state(rw), sum * RW_READER - RW_TURNING);
-    if ((state & RW_READERS) + sum < RW_BELOW_ZERO)
-        sched_fatal("sync: RUnlock of unlocked RWMutex");
+    end_turning(rw, sum, begin);
 }
 
 /* The caller reads, and has met other readers. */
@@ -100,33 +112,27 @@ static __attribute__((noinline)) void turn_on(weft_rwmutex *rw, bool at_once)
     uint64_t state = atomic_load_relaxed(rw_state(rw));
     int64_t begin = os_now();
     bool may = at_once || begin >= (int64_t)atomic_load_relaxed(rw_bias(rw));
-    if (!may || state >= RW_CROWD || !atomic_cas_acq_rel(rw_state(rw), &state, state + RW_TURNING))
+    os_fence_prepare();
+    if (!may || !atomic_load_relaxed(&os_fence_is_asymmetric) || state >= RW_CROWD ||
+        !atomic_cas_acq_rel(rw_state(rw), &state, state + RW_TURNING))
         return;
-    bias_list_here();
     uint64_t ticket = bias_take();
-    atomic_store_relaxed(rw_bias(rw), ticket);
+    if (ticket)
+        atomic_store_relaxed(rw_bias(rw), ticket);
     state = atomic_load_relaxed(rw_state(rw));
     while (ticket && !(state & RW_WAITING))
         if (atomic_cas_acq_rel(rw_state(rw), &state, state - RW_TURNING + RW_BIASED))
             return;
-    if (ticket)
-        bias_give_back(ticket); /* a writer has come meanwhile */
-    int64_t end = os_now();
-    atomic_store_relaxed(rw_bias(rw), (uint64_t)(end + BIAS_PAUSE * (end - begin)));
-    atomic_sub_acq_rel(rw_state(rw), RW_TURNING);
+    /* A writer has come meanwhile. Who read it BIASED before may be counted in the column of now. */
+    end_turning(rw, ticket ? bias_give_back(ticket) : 0, begin);
 }
 
-/* Count a reader in, or out, where he causes no RMW. False: he can't be. */
-static inline bool read_biased(weft_rwmutex *rw, bool (*count)(struct bias_row *, uint64_t))
+/* From now on readers look whether they are alone. */
+static void note_company(weft_rwmutex *rw)
 {
-    struct bias_row *row = bias_enter();
-    if (unlikely(!row))
-        return false;
-    /* If it is BIASED now it keeps its ticket until bias_leave(). */
-    bool biased = atomic_load_acquire(rw_state(rw)) & RW_BIASED;
-    bool counted = likely(biased) && count(row, atomic_load_relaxed(rw_bias(rw)));
-    bias_leave(row);
-    return counted;
+    uint64_t alone = 0;
+    if (!atomic_load_relaxed(rw_bias(rw)))
+        atomic_cas_acq_rel(rw_bias(rw), &alone, bias_time(0));
 }
 
 /* ---- the gate; all of this while busy ---- */
@@ -190,18 +196,20 @@ static void rw_unlink_dead(void *rwmutex)
     weft_rwmutex *rw = rwmutex;
     struct queue_string s = {0};
     uint64_t word = queue_lock(rw_word(rw));
+    enum run_hold hold = sched_hold_run();
     struct queue_node *writer = waiting_writer(word, RUN_OURS);
     bool writer_died = writer && waiter_is_dead(writer->w);
     word = queue_remove_dead(word);
     uint64_t state = atomic_load_acquire(rw_state(rw));
-    if (!(state & RW_WRITING) && waiting_writer(word, RUN_GONE))
-        word = after_reader(rw, word, RUN_GONE, &s);
+    if (!(state & RW_WRITING) && waiting_writer(word, hold))
+        word = after_reader(rw, word, hold, &s);
     else if ((state & RW_WAITING) && !(state & RW_WRITING))
-        word = admit_readers(rw, word, state, RUN_GONE, &s);
+        word = admit_readers(rw, word, state, hold, &s);
     else if ((state & RW_WAITING) && !queue_first(word))
         atomic_sub_acq_rel(rw_state(rw), RW_WAITING);
     queue_unlock(rw_word(rw), word);
     queue_wake_all(s.first);
+    sched_release_run(hold);
     if (writer_died)
         mutex_release(&rw->writers_);
 }
@@ -241,15 +249,17 @@ static bool has_company(void)
 static bool read_counted(weft_rwmutex *rw)
 {
     uint64_t state = atomic_load_relaxed(rw_state(rw));
-    bool met_readers = state <= WEFT_RWMUTEX_READERS_; /* or why is he here? */
+    bool raced = false; /* with other readers */
     while (!(state & (RW_WRITING | RW_WAITING))) {
-        if (!atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER))
+        if (!atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER)) {
+            raced |= state <= RW_READERS_MAX;
             continue;
-        if (state & RW_BIASED)
-            bias_list_here();
+        }
+        if (state > 0 || raced)
+            note_company(rw);
         if ((state & RW_BIASED) && bias_is_lost(atomic_load_relaxed(rw_bias(rw))))
             turn_off(rw);
-        else if (met_readers && state <= WEFT_RWMUTEX_READERS_ && has_company())
+        else if (raced && state <= RW_READERS_MAX && has_company())
             turn_on(rw, false);
         return true;
     }
@@ -270,17 +280,18 @@ bool weft_priv_rwmutex_bias(weft_rwmutex *rw)
 
 void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
-    if (unlikely(!read_biased(rw, bias_count_in)))
+    if (likely(!weft_rwmutex_count_(rw, false)))
         read_unbiased(rw);
 }
 
 bool weft_rwmutex_try_rlock(weft_rwmutex *rw)
 {
     sched_checkpoint();
-    bool counted = read_biased(rw, bias_count_in);
+    bool counted = weft_rwmutex_count_(rw, false);
     uint64_t state = atomic_load_relaxed(rw_state(rw));
     while (!counted && !(state & (RW_WRITING | RW_WAITING)))
-        counted = atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER);
+        if ((counted = atomic_cas_acq_rel(rw_state(rw), &state, state + RW_READER)) && state > 0)
+            note_company(rw);
     return counted;
 }
 
@@ -321,7 +332,7 @@ static __attribute__((noinline)) void leave_counted(weft_rwmutex *rw)
 
 void weft_rwmutex_runlock_slow(weft_rwmutex *rw)
 {
-    if (unlikely(!read_biased(rw, bias_count_out)))
+    if (likely(!weft_rwmutex_count_(rw, true)))
         leave_counted(rw);
 }
 

@@ -110,7 +110,10 @@ static void go_on_without(weft_sem *s, uint64_t word, enum run_hold hold)
 static void sem_unlink_dead(void *sem)
 {
     weft_sem *s = sem;
-    go_on_without(s, queue_remove_dead(queue_lock(sem_word(s))), RUN_GONE);
+    uint64_t word = queue_lock(sem_word(s));
+    enum run_hold hold = sched_hold_run();
+    go_on_without(s, queue_remove_dead(word), hold);
+    sched_release_run(hold);
 }
 
 /* ---- acquire ---- */
@@ -221,17 +224,19 @@ static _Noreturn __attribute__((noinline, cold)) void panic_released(void)
     weft_panic("semaphore: released more than held");
 }
 
-/* While nobody waits. False: somebody does. */
-static bool give_back(weft_sem *s, int64_t n)
+enum given { GIVEN, SOMEBODY_WAITS, TOO_MANY };
+
+/* While nobody waits. */
+static enum given give_back(weft_sem *s, int64_t n)
 {
     uint64_t state = atomic_load_relaxed(sem_state(s));
     do {
         if ((uint64_t)n > state >> 1)
-            panic_released();
+            return TOO_MANY;
         if (state & SEM_WAITING)
-            return false;
+            return SOMEBODY_WAITS;
     } while (!atomic_cas_acq_rel(sem_state(s), &state, state - ((uint64_t)n << 1)));
-    return true;
+    return GIVEN;
 }
 
 /* Give n units to those who wait, who aren't woken yet. How many are to be given back still: all n if they are too many, or
@@ -240,7 +245,7 @@ static int64_t give_to_waiting(weft_sem *s, int64_t n, enum run_hold *hold,
                                struct queue_string *served)
 {
     uint64_t word = queue_lock(sem_word(s));
-    if (*hold == RUN_GONE)
+    if (*hold == RUN_UNASKED)
         *hold = sched_hold_run();
     uint64_t state = atomic_load_acquire(sem_state(s));
     if ((state & SEM_WAITING) && (uint64_t)n <= state >> 1)
@@ -252,12 +257,17 @@ static int64_t give_to_waiting(weft_sem *s, int64_t n, enum run_hold *hold,
 void weft_sem_release_slow(weft_sem *s, int64_t n)
 {
     struct queue_string served = {0};
-    enum run_hold hold = RUN_GONE;
+    enum run_hold hold = RUN_UNASKED;
+    enum given given;
     check(s, n);
-    while (!give_back(s, n) && (n = give_to_waiting(s, n, &hold, &served)) != 0)
+    while ((given = give_back(s, n)) == SOMEBODY_WAITS &&
+           (n = give_to_waiting(s, n, &hold, &served)) != 0)
         continue;
     queue_wake_all(served.first);
     sched_release_run(hold);
+    if (unlikely(given ==
+                 TOO_MANY)) /* others may be served already: a tried panic forgets nobody */
+        panic_released();
 }
 
 SANITIZE_OWNER_DATA_END

@@ -14,6 +14,9 @@
  * count is zero by then, as no done has seen them. Finding the count zero or the list in other hands,
  * it leaves the waiter to them: it has two holders, the list and the one who waited.
  *
+ * Who takes the list holds the run before (sched_hold_run) until he has woken or put back all of it. When it is gone the
+ * goroutines in it never run again, and its end may be taking them away: they are passed over.
+ *
  * Cost: add and done 1 RMW; a wait that parks 1. Rejected: count and flag in one word and the list in
  * another (the last done must touch the list after the count is zero, when somebody who timed out
  * before may have seen the zero and freed the object). */
@@ -52,8 +55,12 @@ static inline struct waiter *newest_of(uint64_t state)
 }
 
 /* Whether a waiter taken off the list is ours to wake; a dead one is dropped. */
-static inline bool taken(struct waiter *w)
+static inline bool taken(struct waiter *w, enum run_hold hold)
 {
+    if (unlikely(w->g && hold == RUN_GONE)) {
+        waiter_drop(w); /* its run's end may be at it, too */
+        return false;
+    }
     if (!w->cancellable)
         return true;
     uint64_t word = atomic_load_acquire(&w->word);
@@ -65,11 +72,11 @@ static inline bool taken(struct waiter *w)
 
 /* Wake all of a list that was taken. Several go to the tail, the last to come first: a WaitGroup promises no
  * order, and turning a list of a million round costs a pass over all of it. */
-static __attribute__((noinline)) void serve_many(struct waiter *w)
+static __attribute__((noinline)) void serve_many(struct waiter *w, enum run_hold hold)
 {
     while (w) {
         struct waiter *next = w->next; /* w is its owner's once it is woken */
-        if (taken(w)) {
+        if (taken(w, hold)) {
             w->result = RESULT_ZERO;
             w->unlink = NULL; /* it is in no list, and the object may be gone */
             waiter_wake_in_order(w);
@@ -78,30 +85,65 @@ static __attribute__((noinline)) void serve_many(struct waiter *w)
     }
 }
 
-static inline void serve(struct waiter *w)
+static inline void serve(struct waiter *w, enum run_hold hold)
 {
     if (w->next) {
-        serve_many(w);
-    } else if (taken(w)) {
+        serve_many(w, hold);
+    } else if (taken(w, hold)) {
         w->result = RESULT_ZERO;
         w->unlink = NULL;
         waiter_wake(w);
     }
 }
 
-/* Too large a count is negative, as in Go. */
+/* Negative if the count would be, or, as in Go, is too large. */
+static inline uint64_t after_adding(uint64_t state, int delta)
+{
+    uint64_t after = state + ((uint64_t)(uint32_t)delta << 32);
+    return count_of(after) == 0 ? 0 : after;
+}
+
+static inline bool is_last(uint64_t state, uint64_t after)
+{
+    return after == 0 && (uint32_t)state;
+}
+
+static _Noreturn __attribute__((noinline, cold)) void panic_negative(void)
+{
+    weft_panic("sync: negative WaitGroup counter");
+}
+
+/* The run is held before the list is taken, until all are woken. */
+static __attribute__((noinline)) void add_without_p(weft_waitgroup *wg, int delta)
+{
+    enum run_hold hold = sched_hold_run();
+    uint64_t state = atomic_load_relaxed(state_of(wg)), after;
+    do {
+        after = after_adding(state, delta);
+        if (unlikely((int64_t)after < 0)) {
+            sched_release_run(hold);
+            panic_negative();
+        }
+    } while (!atomic_cas_acq_rel(state_of(wg), &state, after));
+    if (is_last(state, after))
+        serve(newest_of(state), hold);
+    sched_release_run(hold);
+}
+
 static inline __attribute__((always_inline)) void add(weft_waitgroup *wg, int delta)
 {
     uint64_t state = atomic_load_relaxed(state_of(wg)), after;
     do {
-        after = state + ((uint64_t)(uint32_t)delta << 32);
+        after = after_adding(state, delta);
         if (unlikely((int64_t)after < 0))
-            weft_panic("sync: negative WaitGroup counter");
-        if (count_of(after) == 0)
-            after = 0;
+            panic_negative();
+        if (is_last(state, after) && unlikely(!sched_p_here())) {
+            add_without_p(wg, delta);
+            return;
+        }
     } while (!atomic_cas_acq_rel(state_of(wg), &state, after));
-    if (after == 0 && (uint32_t)state)
-        serve(newest_of(state));
+    if (is_last(state, after))
+        serve(newest_of(state), RUN_OURS);
 }
 
 /* Apart, so that the usual way saves no registers for the call. */
@@ -143,9 +185,8 @@ static bool push(weft_waitgroup *wg, struct waiter *first, struct waiter *last)
 }
 
 /* Take the dead out of the list. */
-static void sweep(void *object)
+static void sweep_held(weft_waitgroup *wg, enum run_hold hold)
 {
-    weft_waitgroup *wg = object;
     uint64_t state = atomic_load_acquire(state_of(wg));
     do {
         if (count_of(state) == 0 || !(uint32_t)state)
@@ -154,7 +195,7 @@ static void sweep(void *object)
     struct waiter *w = newest_of(state), *first = NULL, *last = NULL;
     while (w) {
         struct waiter *next = w->next;
-        if (waiter_is_dead(w)) {
+        if ((w->g && hold == RUN_GONE) || waiter_is_dead(w)) {
             waiter_drop(w);
         } else if (last) {
             last = last->next = w;
@@ -167,7 +208,15 @@ static void sweep(void *object)
         return;
     last->next = NULL;
     if (!push(wg, first, last))
-        serve(first);
+        serve(first, hold);
+}
+
+/* Those who live are in no list for a moment: the run is held. */
+static void sweep(void *object)
+{
+    enum run_hold hold = sched_hold_run();
+    sweep_held(object, hold);
+    sched_release_run(hold);
 }
 
 static void publish_as(struct waiter *w, weft_waitgroup *wg)

@@ -34,15 +34,11 @@ int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, vo
 int timer_arm_owned(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire,
                     void (*dropped)(void *arg), void *arg, uint64_t token);
 
-/* Whether it is armed for that time or an earlier one, and isn't firing yet. */
+/* Whether it is armed for that time or an earlier one, isn't firing yet, and isn't left to an orphan. */
 bool timer_is_armed(const struct timer_ticket *ticket, int64_t until);
 
-/* True: it had not fired and never will. False: fire has been called, or is just being. Anywhere. */
+/* True: it had not fired and never will. False: fire has been called, or is just being; or its run is over. Anywhere. */
 bool timer_cancel(const struct timer_ticket *ticket);
-
-/* The same, by one who knows his P (sched_p_here()). */
-struct sched_p;
-bool timer_cancel_at(struct sched_p *p, struct timer *t, uint64_t generation);
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -77,10 +73,11 @@ struct weft_timer {
     bool is_func;
 };
 
-/* Of one from weft_after_func: what the public calls give. */
-bool func_timer_stop(struct weft_timer *timer);
+/* Of one from weft_after_func: what the public calls give. By one who knows his P (sched_p_here()). */
+struct sched_p;
+bool func_timer_stop(struct sched_p *p, struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
-void func_timer_unref(struct weft_timer *timer);
+void func_timer_unref(struct sched_p *p, struct weft_timer *timer);
 
 /* time + ns, neither below 0; WEFT_FOREVER if that is later. */
 static inline int64_t time_plus(int64_t time, int64_t ns)

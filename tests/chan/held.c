@@ -294,3 +294,105 @@ TEST(who_waits_anew_is_not_taken_for_his_wait_before)
             }
         }
 }
+
+/* ---- the run ends, and another begins, while a thread is stopped that closes ---- */
+
+enum { HEIRS = 8 };
+
+static atomic_bool next_run_waits;
+static atomic_int misled;
+static weft_chan *heirlooms[HEIRS];
+
+static void *closes(void *arg)
+{
+    CHECK(weft_priv_hold_at(hold_at));
+    atomic_store(&victim_armed, true);
+    weft_chan_close(ch);
+    weft_priv_hold_at(0);
+    atomic_store(&victim_done, true);
+    return arg;
+}
+
+/* Lets it go on when the next run is there, or soon: the end of this one may have to wait for it. */
+static void *lets_go_on(void *arg)
+{
+    struct timespec moment = {.tv_nsec = 50000};
+    int64_t limit = test_now() + 10 * TEST_MS;
+    while (!atomic_load(&next_run_waits) && test_now() < limit)
+        nanosleep(&moment, NULL);
+    weft_priv_release();
+    return arg;
+}
+
+static void receives_from_closed(void *arg)
+{
+    bool closes_in_time = !weft_chan_recv(ch, NULL);
+    CHECK(closes_in_time);
+    (void)arg;
+}
+
+static pthread_t closer, releaser;
+
+static void end_beside_a_close(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(receives_from_closed, NULL), 0);
+    test_until_idle();
+    REQUIRE(pthread_create(&closer, NULL, closes, NULL) == 0);
+    TEST_UNTIL(atomic_load(&victim_armed));
+    TEST_UNTIL(weft_priv_held() || atomic_load(&victim_done));
+    was_held = weft_priv_held();
+    REQUIRE(pthread_create(&releaser, NULL, lets_go_on, NULL) == 0);
+}
+
+/* In what was the other run's: descriptors and waiters are used again. */
+static void inherits(void *arg)
+{
+    uint64_t out = 0;
+    weft_chan *own = *(weft_chan **)arg;
+    if (!weft_chan_recv(own, &out) || out != 7)
+        atomic_fetch_add(&misled, 1);
+}
+
+static void wait_in_the_next_run(void *arg)
+{
+    uint64_t elem = 7;
+    weft_waitgroup all = {0};
+    (void)arg;
+    for (int i = 0; i < HEIRS; i++)
+        CHECK_EQ(weft_waitgroup_go(&all, inherits, &heirlooms[i]), 0);
+    test_until_parked(HEIRS);
+    atomic_store(&next_run_waits, true);
+    TEST_UNTIL(atomic_load(&victim_done));
+    CHECK_EQ(weft_chan_try_recv(ch, NULL), -EPIPE);
+    for (int i = 0; i < HEIRS; i++)
+        weft_chan_send(heirlooms[i], &elem);
+    weft_waitgroup_wait(&all);
+}
+
+TEST(a_close_wakes_nobody_of_the_next_run)
+{
+    /* Goal: one who stood in the channel's word when it was closed is woken as long as his run is on, and not who has his
+     * waiter after that. Method: hold a close at each point, end the run, begin another, and let the close go on. */
+    int points = -1; /* the last is none */
+    was_held = true;
+    for (hold_at = 1; hold_at < 200 && was_held; hold_at++, points++) {
+        ch = weft_chan_new(sizeof(uint64_t), 0);
+        for (int i = 0; i < HEIRS; i++)
+            heirlooms[i] = weft_chan_new(sizeof(uint64_t), 0);
+        atomic_store(&victim_armed, false);
+        atomic_store(&victim_done, false);
+        atomic_store(&next_run_waits, false);
+        weft_priv_release();
+        CHECK_EQ(test_run(end_beside_a_close, NULL), 0);
+        CHECK_EQ(test_run(wait_in_the_next_run, NULL), 0);
+        CHECK_EQ(atomic_load(&misled), 0);
+        pthread_join(closer, NULL);
+        pthread_join(releaser, NULL);
+        weft_chan_unref(ch);
+        for (int i = 0; i < HEIRS; i++)
+            weft_chan_unref(heirlooms[i]);
+    }
+    fprintf(stderr, "    held at %d points\n", points);
+    CHECK_GT(points, 3);
+}

@@ -186,6 +186,30 @@ TEST(limit_makes_go_wait)
     weft_group_free(limited_to_0);
 }
 
+static void go_at_limit_0(void *arg)
+{
+    (void)arg;
+    weft_group *g = group(NULL);
+    weft_group_set_limit(g, 0);
+    weft_group_go(g, quick, NULL);
+    FAIL("a task was started");
+}
+
+CHILD(go_at_limit_0)
+{
+    test_run(go_at_limit_0, NULL);
+}
+
+TEST(limit_0_lets_nobody_go_on)
+{
+    /* Goal: who waits for a place in a group of limit 0 waits for ever: where nobody else is left, a deadlock (EG-03). */
+    static struct test_result r;
+    test_spawn("go_at_limit_0", &r);
+    CHECK_EXITED(&r, 2);
+    CHECK_STR_HAS(r.err, "fatal error: all goroutines are asleep - deadlock!\n\n"
+                         "goroutine 1 [semacquire]:\n");
+}
+
 static void change_limit(void *arg)
 {
     (void)arg;

@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <math.h>
 
+#include "runtime/hooks.h"
+
 #define PER_HOUR (1.0 / 3600)
 
 static bool about(double a, double b)
@@ -191,6 +193,26 @@ TEST(all_must_agree)
     weft_limiter_unref(all);
 }
 
+TEST(what_one_refuses_the_others_get_back)
+{
+    /* Goal: a refusal gives back all that the parts before have taken, however deep in debt they are. */
+    weft_limiter *a = weft_limiter_new(PER_HOUR, 5), *b = weft_limiter_new(PER_HOUR, 2);
+    weft_limiter *all = weft_limiter_multi((weft_limiter *[]){a, b}, 2);
+    CHECK_EQ(weft_limiter_reserve_n(all, 3), -EINVAL); /* more than b ever holds */
+    CHECK(about(weft_limiter_tokens(a), 5));
+    CHECK(weft_limiter_allow_n(b, 1));
+    CHECK(!weft_limiter_allow_n(all, 2));
+    CHECK(about(weft_limiter_tokens(a), 5));
+    CHECK(weft_limiter_allow_n(a, 5));
+    CHECK_GT(weft_limiter_reserve_n(a, 1), 0);
+    CHECK_EQ(weft_limiter_reserve_n(all, 3), -EINVAL);
+    CHECK(about(weft_limiter_tokens(a), -1));
+    CHECK(about(weft_limiter_tokens(b), 1));
+    weft_limiter_unref(a);
+    weft_limiter_unref(b);
+    weft_limiter_unref(all);
+}
+
 /* ---- waiting ---- */
 
 static void wait_in_turn(void *arg)
@@ -243,6 +265,41 @@ static void give_up(weft_limiter *l)
     CHECK(about(weft_limiter_tokens(l), 0));
     CHECK_EQ(weft_limiter_wait_n(l, w.ctx, 100), -EINVAL);
     weft_ctx_unref(w.ctx);
+}
+
+/* The same, and somebody was told meanwhile to come an hour later. */
+static void give_up_before_another(weft_limiter *l, weft_limiter *part)
+{
+    weft_waitgroup done = {0};
+    struct waiting w = {.l = l, .ctx = weft_ctx_with_cancel(NULL), .done = &done};
+    weft_waitgroup_add(&done, 1);
+    CHECK_EQ(weft_go(wait_for_one, &w), 0);
+    test_until_parked(1);
+    CHECK_GT(weft_limiter_reserve_n(part, 1), 7000 * WEFT_SECOND);
+    weft_ctx_cancel(w.ctx);
+    weft_waitgroup_wait(&done);
+    CHECK_EQ(w.result, -ECANCELED);
+    CHECK(about(weft_limiter_tokens(part), -2)); /* that one's time stays what it was */
+    weft_ctx_unref(w.ctx);
+}
+
+static void waits_before_others(void *arg)
+{
+    (void)arg;
+    weft_limiter *l = weft_limiter_new(PER_HOUR, 2), *part = weft_limiter_new(PER_HOUR, 2);
+    weft_limiter *all = weft_limiter_multi((weft_limiter *[]){part}, 1);
+    CHECK(weft_limiter_allow_n(l, 2));
+    give_up_before_another(l, l);
+    CHECK(weft_limiter_allow_n(all, 2));
+    give_up_before_another(all, part);
+    weft_limiter_unref(l);
+    weft_limiter_unref(part);
+    weft_limiter_unref(all);
+}
+
+TEST(who_gives_up_takes_nobodys_promise_back)
+{
+    CHECK_EQ(test_run(waits_before_others, NULL), 0);
 }
 
 static void contexts_end_waits(void *arg)
@@ -338,4 +395,24 @@ TEST(no_more_than_there_is)
     static double limits[] = {0, 1e5, 1e9};
     for (size_t i = 0; i < TEST_COUNT_OF(limits); i++)
         CHECK_EQ(test_run(crowded, &limits[i]), 0);
+}
+
+/* ---- in 250 years; the last, as the clock stays there ---- */
+
+TEST(what_was_earned_in_years_blurs_nothing)
+{
+    /* Goal: tokens are still counted one by one when more have been earned than a word could tell apart from one more. */
+    enum { BURST = 10, TRIES = 1000 };
+    double limit = 1e4;
+    weft_limiter *l = weft_limiter_new(limit, BURST);
+    int64_t taken = 0;
+    if (!weft_priv_clock_move(250 * 365 * 24 * WEFT_HOUR))
+        SKIP("not a test build");
+    CHECK(weft_limiter_allow(l));
+    int64_t begin = weft_now();
+    for (int tries = 0; tries < TRIES; tries++)
+        taken += weft_limiter_allow(l);
+    CHECK_GE(taken, BURST - 1);
+    CHECK_LE((double)taken, BURST + limit * (double)(weft_now() - begin) / 1e9);
+    weft_limiter_unref(l);
 }

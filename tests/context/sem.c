@@ -2,6 +2,8 @@
  * sem.c - weft_sem_acquire_ctx: a wait for units that ends with a context. */
 #include "tree.h"
 
+#include "runtime/hooks.h"
+
 static weft_sem sem;
 static weft_ctx *root;
 static atomic_int results[4]; /* 1: not yet */
@@ -302,4 +304,69 @@ TEST(a_run_that_ends_forgets_whom_it_served)
     CHECK_EQ(test_run(left_served, &sem), 0);
     sem = (weft_sem)WEFT_SEM_INIT(SERVED);
     finish();
+}
+
+/* ---- who gets units while lining up ---- */
+
+static atomic_bool acquires, has_acquired;
+static unsigned hold_at;
+static bool was_held;
+
+static void *releases_meanwhile(void *arg)
+{
+    TEST_UNTIL(atomic_load(&acquires));
+    TEST_UNTIL(weft_priv_held() || atomic_load(&has_acquired) || queue_of(&sem) != 0);
+    was_held = weft_priv_held();
+    if (queue_of(&sem) != 0) /* locked by who is held, maybe: a release would wait for him */
+        weft_priv_release();
+    weft_sem_release(&sem, 1);
+    weft_priv_release();
+    return arg;
+}
+
+static void sends_seven(void *arg)
+{
+    uint64_t seven = 7;
+    weft_chan_send(arg, &seven);
+}
+
+static void acquire_then_receive(void *arg)
+{
+    pthread_t thread;
+    uint64_t out = 0;
+    weft_chan *ch = weft_chan_new(sizeof out, 0);
+    (void)arg;
+    begin(1);
+    CHECK_EQ(weft_sem_acquire_ctx(&sem, 1, root), 0);
+    REQUIRE(pthread_create(&thread, NULL, releases_meanwhile, NULL) == 0);
+    weft_priv_hold_at(hold_at);
+    atomic_store(&acquires, true);
+    CHECK_EQ(weft_sem_acquire_ctx(&sem, 1, root), 0);
+    weft_priv_hold_at(0);
+    atomic_store(&has_acquired, true);
+    CHECK_EQ(weft_go(sends_seven, ch), 0);
+    CHECK(weft_chan_recv(ch, &out));
+    CHECK_EQ(out, 7);
+    pthread_join(thread, NULL);
+    weft_sem_release(&sem, 1);
+    weft_chan_unref(ch);
+    finish();
+}
+
+TEST(who_gets_units_while_lining_up_waits_as_ever)
+{
+    /* Goal: one who was about to wait for units, and got them, is for channels what he was before. (A sender took his next
+     * receive for a select.) Method: hold him at each point, and release a unit meanwhile. */
+    int points = 0;
+    if (!weft_priv_hold_at(0))
+        SKIP("not a test build");
+    was_held = true;
+    for (hold_at = 1; hold_at < 200 && was_held; hold_at++, points++) {
+        atomic_store(&acquires, false);
+        atomic_store(&has_acquired, false);
+        weft_priv_release();
+        CHECK_EQ(test_run(acquire_then_receive, NULL), 0);
+    }
+    fprintf(stderr, "    held at %d points\n", points);
+    CHECK_GT(points, 5);
 }

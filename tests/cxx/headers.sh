@@ -3,7 +3,7 @@
 # headers.sh - every header compiles alone, twice, as C17 and C++17, by each compiler at hand.
 #
 # Goal: a user may include any one header, in either language, with warnings as errors.
-# Method: one-line programs; then macros.cc, which uses every macro, linked and run.
+# Method: one-line programs; one of assembly in the other dialect of x86; then macros.cc, which uses every macro, linked and run.
 # Usage: headers.sh INCLUDE-DIRECTORY LIBRARY SOURCE-DIRECTORY [no-run]
 set -euo pipefail
 include=$1 library=$2 source=$3 run=${4-run}
@@ -34,6 +34,12 @@ for header in "$include"/weft/*.h; do
         try $cxx -std=c++17 "${warnings[@]}" -fsyntax-only "$directory/one.cc"
         try $cxx -std=gnu++20 "${warnings[@]}" -fsyntax-only "$directory/one.cc"
     done
+done
+printf '#include <weft/weft.h>\nvoid lock(weft_rwmutex *rw);\nvoid lock(weft_rwmutex *rw) { weft_rwmutex_rlock(rw); }\n' \
+    >"$directory/dialect.c"
+for cc in gcc clang-19 clang; do # where the inline functions' assembly is written otherwise
+    [ "$(uname -m)" = x86_64 ] && [ "$run" != no-run ] && command -v $cc >/dev/null || continue
+    try $cc -std=gnu17 "${warnings[@]}" -O2 -masm=intel -c "$directory/dialect.c" -o /dev/null
 done
 for cxx in g++ clang++-19 clang++; do
     command -v $cxx >/dev/null || continue

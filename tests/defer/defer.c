@@ -198,3 +198,52 @@ TEST(many_deferred_calls)
     many(NULL);
     CHECK_EQ(test_run(many, NULL), 0);
 }
+
+/* ---- threads that end without making their deferred calls ---- */
+
+static atomic_int made_late;
+
+static void is_made_late(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&made_late, 1);
+}
+
+static void raises(void *arg)
+{
+    (void)arg;
+    weft_panic("raised");
+}
+
+/* What longjmp leaves of a block that has deferred a call; the frame, which is gone in fact, is here to be looked at. */
+static void *leaves_a_call(void *arg)
+{
+    static weft_deferred of_dead_frame;
+    (void)weft_defer_enter_(&of_dead_frame, is_made_late, NULL);
+    *(weft_deferred ***)arg = weft_defer_list();
+    return NULL;
+}
+
+static void *finds_none(void *arg)
+{
+    weft_deferred **list = weft_defer_list();
+    CHECK_PTR_EQ(list,
+                 *(weft_deferred ***)arg); /* it has that thread's record, or this shows nothing */
+    CHECK_PTR_EQ(*list, NULL);
+    CHECK(weft_try(raises, NULL, NULL));
+    CHECK_PTR_EQ(*list, NULL);
+    return NULL;
+}
+
+TEST(a_threads_deferred_calls_end_with_it)
+{
+    /* Goal: a thread that gets the record of one that has exited makes no calls of that one, though the program left them in
+     * the list against the rules: their frames are gone. */
+    pthread_t thread;
+    weft_deferred **list = NULL;
+    REQUIRE(pthread_create(&thread, NULL, leaves_a_call, &list) == 0);
+    pthread_join(thread, NULL);
+    REQUIRE(pthread_create(&thread, NULL, finds_none, &list) == 0);
+    pthread_join(thread, NULL);
+    CHECK_EQ(atomic_load(&made_late), 0);
+}

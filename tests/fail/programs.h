@@ -548,6 +548,7 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "ctx_deadline", .main = main_deadline_of_context},
     {.name = "sem_ctx", .main = main_sem_until_end},
     {.name = "group", .main = main_group},
+    {.name = "replicate", .main = main_replicate},
     {.name = "errors", .main = main_errors},
     {.name = "alloc", .main = main_alloc},
     {.name = "pool", .main = main_pool},

@@ -88,32 +88,45 @@ static int cond_wait_until(weft_cond *cond, int64_t deadline)
     return rc;
 }
 
+static atomic_bool one_is_refused;
+
+/* One who is refused then waits in another way, in which nothing is left of the wait that was refused. */
 static void wait_for_count(void *arg)
 {
     weft_cond silent;
-    (void)arg;
+    int rc;
     weft_cond_init(&silent, &locks.mutex);
     weft_mutex_lock(&locks.mutex);
-    CHECK_NE(cond_wait_until(&silent, weft_now() + TEST_MS / 2), 0);
-    while (locks.count == 0 &&
-           cond_wait_until(&locks.cond, weft_now() + 100000 * TEST_MS) != -ENOMEM)
-        ;
+    rc = cond_wait_until(&silent, weft_now() + TEST_MS / 2);
+    CHECK_NE(rc, 0);
+    while (rc != -ENOMEM && locks.count == 0)
+        rc = cond_wait_until(&locks.cond, weft_now() + 100000 * TEST_MS);
     weft_mutex_unlock(&locks.mutex);
+    if (rc == -ENOMEM && arg && !atomic_exchange(&one_is_refused, true))
+        CHECK(!weft_chan_recv(arg, NULL));
 }
 
 static void main_cond_deadline(void *arg)
 {
     weft_waitgroup done = {0};
+    weft_chan *refused = weft_chan_new(0, 0);
     (void)arg;
     reset_locks();
+    accepted(refused ? 0 : -ENOMEM);
+    atomic_store(&one_is_refused, false);
     for (int i = 0; i < SOME; i++)
-        accepted(weft_waitgroup_go(&done, wait_for_count, NULL));
+        accepted(weft_waitgroup_go(&done, wait_for_count, refused));
+    weft_yield(); /* on one processor: so that not main's sleep is it that is refused */
     weft_sleep(TEST_MS);
     weft_mutex_lock(&locks.mutex);
     locks.count = 1;
     weft_mutex_unlock(&locks.mutex);
     weft_cond_broadcast(&locks.cond);
+    test_until_idle();
+    if (refused)
+        weft_chan_close(refused);
     weft_waitgroup_wait(&done);
+    weft_chan_unref(refused);
     check_locks(1);
 }
 

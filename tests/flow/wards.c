@@ -115,6 +115,28 @@ IN_RUN(all_fail)
     CHECK_EQ(weft_replicate(NULL, SIZE_MAX / 4, run_race, &out, 64, &race), -ENOMEM);
 }
 
+/* The second returns when the first has gone. */
+static int in_turn(weft_ctx *ctx, size_t replica, void *out, void *arg)
+{
+    const int *results = arg;
+    TEST_UNTIL(replica == 0 || weft_num_goroutine() == 2);
+    CHECK(replica == 0 || results[0] || weft_ctx_err(ctx)); /* a success ends the others' context */
+    *(int *)out = (int)replica;
+    return results[replica];
+}
+
+/* Goal: the first success gives the answer, and where there is none, the first failure the result; not the last. */
+IN_RUN(the_first_decides)
+{
+    int out = 7;
+    CHECK_EQ(weft_replicate(NULL, 2, in_turn, &out, sizeof out, (int[]){-EIO, -EPIPE}), -EIO);
+    CHECK_EQ(out, 7);
+    CHECK_EQ(weft_replicate(NULL, 2, in_turn, &out, sizeof out, (int[]){0, 0}), 0);
+    CHECK_EQ(out, 0);
+    CHECK_EQ(weft_replicate(NULL, 2, in_turn, &out, sizeof out, (int[]){-EIO, 0}), 0);
+    CHECK_EQ(out, 1);
+}
+
 static int exits(weft_ctx *ctx, size_t replica, void *out, void *arg)
 {
     (void)ctx, (void)replica, (void)out, (void)arg;

@@ -4,7 +4,7 @@
 #ifndef WEFT_TESTS_GENMC_ASKING_H
 #define WEFT_TESTS_GENMC_ASKING_H
 
-#include "model.h"
+#include "fence.h"
 
 #include "runtime/sched/deque.c"
 #include "runtime/sched/find.c"
@@ -78,6 +78,7 @@ static void asking_init(void)
     sched.ps[0] = &p;
     atomic_store_relaxed(&p.mode, P_SOLO);
     atomic_store_relaxed(&p.timer.earliest, OS_FOREVER);
+    atomic_store_relaxed(&p.timer.loose, OS_FOREVER);
     atomic_store_relaxed(&p.picks_left, SLOW_PICK_EVERY);
     atomic_store_relaxed(&p.last_m, &m);
     deque_init(&p.runq, retire);

@@ -5,53 +5,51 @@
  *
  * edit: runtime/sched/sched.h | s/SCHED_NUMBERS 1024u/SCHED_NUMBERS 2u/
  * edit: runtime/sync/bias.h | s/BIAS_COLUMNS 2u/BIAS_COLUMNS 1u/
- * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!atomic_load_acquire(\&bias_rows[i].busy));/
- * bug: a holder counts without a fence | runtime/sync/bias.h | /^    atomic_fence_light/d
- * bug: who takes the column has no fence | runtime/sync/bias.c | /^    os_fence_heavy/d
- * bug: nobody waits for a busy row | runtime/sync/bias.c | s/looks = 0; atomic_load_acquire(&bias_rows.i..busy);/looks = 0; false;/
- * bug: a reader doesn't look whether the column is the object's still | runtime/sync/bias.h | s/unlikely(atomic_load_acquire(&bias_tickets.column.) != ticket)/false/
+ * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!(atomic_load_acquire(row_count(i, column)) \& 1));/
+ * edit: include/weft/sync.h | s/__atomic_signal_fence/__atomic_thread_fence/
+ * bug: a holder counts without a fence | include/weft/sync.h | /__atomic_thread_fence/d
+ * bug: who takes the column has no fence | runtime/sync/bias.c | s/os_fence_heavy()/true/
+ * bug: nobody waits for an odd count | runtime/sync/bias.c | s/^\( *\)atomic_load_acquire(row_count(i, column)) & 1;)/\1false;)/
+ * bug: a reader doesn't look whether the column is the object's still | include/weft/sync.h | s/WEFT_LIKELY_(__atomic_load_n(&row->tickets_.i., __ATOMIC_ACQUIRE) == ticket)/true/
+ * bug: who has taken a column doesn't say what none is | runtime/sync/bias.c | /atomic_store_relaxed(row_base/d
  * bug: a column with readers is taken | runtime/sync/bias.c | s/bool empty = column_is_empty(column);/bool empty = column_is_empty(column) || true;/
- * bug: one that is suspended is drained beside who suspended it | runtime/sync/bias.c | s/bool taken = atomic_cas_acq_rel(&bias_tickets.column., &suspended, empty . mine : was);/bool taken = true; atomic_store_release(\&bias_tickets[column], empty ? mine : was);/ */
+ * bug: one that is suspended is drained beside who suspended it | runtime/sync/bias.c | s/bool taken = atomic_cas_acq_rel(&sched_tickets.column., &suspended, empty . mine : was);/bool taken = true; atomic_store_release(\&sched_tickets[column], empty ? mine : was);/ */
 #include "model.h"
+
+#include <weft/sync.h>
 
 #include "runtime/sync/bias.c"
 
-_Thread_local struct m *tls_m; /* model_m stands for it */
 _Atomic(bool) os_fence_is_asymmetric;
+struct weft_row_ sched_rows[2];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers;
 
-static struct sched_p ps[2];
-static struct sched_m ms[2];
-static uint64_t ticket, taken;
+static struct weft_here heres[2];
+static weft_rwmutex object; /* BIASED for good; whether it has a column is another matter */
+static uint64_t taken;
 static uint64_t sum;
 static _Atomic(uint32_t) in, out; /* counted by the object */
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 static void hold(int number)
 {
-    ps[number].number = (uint32_t)number;
-    ms[number].g = (struct g *)&ms[number]; /* some */
-    ms[number].p = &ps[number];
-    model_m = &ms[number];
-}
-
-static bool count(bool (*how)(struct bias_row *, uint64_t))
-{
-    struct bias_row *row = bias_enter();
-    bool counted = how(row, ticket);
-    bias_leave(row);
-    return counted;
+    heres[number].row_ = &sched_rows[number];
+    sched_rows[number].tickets_ = (const uint64_t *)sched_tickets;
+    model_here = &heres[number];
 }
 
 static void *reads(void *arg)
 {
     hold(0);
-    if (count(bias_count_in))
+    if (weft_rwmutex_count_(&object, false))
         atomic_add_relaxed(&in, 1);
     return arg;
 }
@@ -59,14 +57,14 @@ static void *reads(void *arg)
 static void *leaves(void *arg)
 {
     hold(1);
-    if (count(bias_count_out))
+    if (weft_rwmutex_count_(&object, true))
         atomic_add_relaxed(&out, 1);
     return arg;
 }
 
 static void *gives_back(void *arg)
 {
-    sum = bias_give_back(ticket);
+    sum = bias_give_back(object.bias_);
     return arg;
 }
 
@@ -79,11 +77,11 @@ static void *takes(void *arg)
 int main(void)
 {
     hold(0);
-    bias_list_here();
     hold(1);
-    bias_list_here();
-    ticket = bias_take();
-    REQUIRE(ticket && count(bias_count_in));
+    sched_numbers = 2;
+    object.state_ = WEFT_RWMUTEX_BIASED_;
+    object.bias_ = bias_take();
+    REQUIRE(object.bias_ && weft_rwmutex_count_(&object, false));
     pthread_t a = go(reads, NULL), b = go(leaves, NULL), c = go(gives_back, NULL),
               d = go(takes, NULL);
     join(a);
@@ -91,11 +89,11 @@ int main(void)
     join(c);
     join(d);
     REQUIRE(sum == 1 + atomic_load_relaxed(&in) - atomic_load_relaxed(&out));
-    REQUIRE(taken != ticket);
-    for (int i = 0; i < 2; i++)
-        REQUIRE(!atomic_load_relaxed(&bias_rows[i].counts[0]));
+    REQUIRE(taken != object.bias_);
+    for (uint32_t i = 0; i < 2; i++)
+        REQUIRE(row_sum(i, 0) == 0);
     hold(0);
-    REQUIRE(!count(bias_count_in) && bias_is_lost(ticket));
+    REQUIRE(!weft_rwmutex_count_(&object, false) && bias_is_lost(object.bias_));
     REQUIRE(taken || (taken = bias_take()));
     return 0;
 }

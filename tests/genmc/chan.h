@@ -15,14 +15,21 @@ static inline void model_copy_word(void *to, const void *from)
 #include "runtime/chan/try.c"
 #include "runtime/chan/wait.c"
 #include "runtime/chan/waitlist.c"
+#include "runtime/chan/watch.c"
+
+void sched_set_watch(struct sched_g *sched_g, struct waiter *record)
+{
+    ((struct g *)sched_g)->watch.record = record;
+}
 
 enum run_hold sched_hold_run_without_p(void)
 {
     return RUN_OURS;
 }
 
-void sched_release_run_without_p(void)
+void sched_release_run_without_p(enum run_hold hold)
 {
+    (void)hold;
     REQUIRE(false);
 }
 

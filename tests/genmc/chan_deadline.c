@@ -5,7 +5,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/select_wait.c | s/back_off(attempts);/give_up();/
- * edit: runtime/chan/select.c | s/m && own_will_do(s)/false/
+ * edit: runtime/chan/select.c | s/m && own_will_do(s, m->g)/false/
  * bug: a waiter in the channel is not claimed | runtime/chan/wait.c | s/if (chan_wait_end(primary, waiter_extra(w)->token))$/if (chan_wait_end(primary, waiter_extra(w)->token) \|\| 1)/
  * bug: a claim looks first and takes then | runtime/chan/wait.c | s/atomic_cas_acq_rel(&primary->word, &word, chan_ended(token))/bug_cas_in_two_steps(\&primary->word, \&word, chan_ended(token))/
  * bug: the deadline wins though the wait is claimed | runtime/chan/select_wait.c | /^static void timed_out/,/^}/s/return;/(void)0;/

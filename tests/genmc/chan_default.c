@@ -4,7 +4,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/select_wait.c | s/back_off(attempts);/if (attempts) give_up();/
- * bug: the states are not looked at again | runtime/chan/select.c | s/} else if (none_has_moved(s)) {/} else {/
+ * bug: the states are not looked at again | runtime/chan/select.c | s/} else if (likely(none_has_moved(s))) {/} else {/
  * bug: of a state only the number of elements is compared | runtime/chan/select.c | s/if (select_has_channel(c) && atomic_load_acquire(&c->chan->state) != c->priv\[PRIV_STATE\])/if (select_has_channel(c) \&\& ((atomic_load_acquire(\&c->chan->state) ^ c->priv[PRIV_STATE]) \& ~POSITION_MASK))/
  * bug: the first look at a state sees nothing of what came before it | runtime/chan/select.c | /^static inline uint32_t look/,/^}/s/atomic_load_acquire/atomic_load_relaxed/ */
 #include "selecting.h"

@@ -7,7 +7,7 @@
  * bug: an element that was taken back is taken to count | runtime/chan/try.c | s/return ENTER_TAKEN_BACK;/return ENTER_COUNTED;/
  * bug: the element stays in the cell | runtime/chan/try.c | /uint64_t moved = (state & ~POSITION_MASK) | (uint64_t)ring_after(ch, tail, 1)/{N; s/moved = .*;/moved = state;/}
  * bug: the sender looks who waits and then takes it back | runtime/chan/try.c | s/if (atomic_cas_acq_rel(&ch->state, &state, moved))$/if (bug_cas_in_two_steps(\&ch->state, \&state, moved))/
- * bug: a receiver may register in whatever state | runtime/chan/op.c | s/if (!atomic_cas_acq_rel(&ch->state, &state, waited))/if (atomic_swap_acq_rel(\&ch->state, waited), 0)/ */
+ * bug: a receiver may register in whatever state | runtime/chan/op.c | s/!atomic_cas_acq_rel(&ch->state, &state, waited)/(atomic_swap_acq_rel(\&ch->state, waited), 0)/ */
 #include "words.h"
 
 int main(void)

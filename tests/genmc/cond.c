@@ -3,7 +3,7 @@
  * it and frees the object, which the other has let go of, or his deadline has passed; nobody waits for ever.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: a wait lets go of the mutex before it lines up | runtime/sync/cond.c | /^static int wait_timed/,/^}/{/^    line_up/d; s/^    mutex_release(c->mutex_);/&\n    line_up(c, \&node);/}
+ * bug: a wait lets go of the mutex before it lines up | runtime/sync/cond.c | /^static int wait_timed/,/^}/s/^    line_up(c, &node);/    mutex_release(c->mutex_);\n&\n    mutex_acquire(c->mutex_);/
  * bug: a signal claims nobody | runtime/sync/cond.c | s/return (word & 1) && waiter_claim(w, word);/return word \& 1;/
  * bug: who timed out stays in the queue | runtime/sync/cond.c | s/^        leave(c, &node);/        ;/
  * bug: who timed out isn't to be claimed any more while in the queue | runtime/sync/cond.c | s/^    bool signalled =/    w->cancellable = false;\n&/

@@ -4,8 +4,7 @@
  * nobody. The second is woken by a broadcast in the end, if he has to be.
  *
  * options: -check-liveness -disable-spin-assume
- * bug: a signal is spent on who timed out | runtime/sync/cond.c | /^void weft_cond_signal/,/^}/s/while (!w && /if (!w \&\& /
- * bug: who timed out takes himself out twice | runtime/sync/cond.c | s/^    if (node->next)$/    if (true)/
+ * bug: a signal is spent on who timed out | runtime/sync/cond.c | /^static .*signal_busy/,/^}/s/while (!w && /if (!w \&\& /
  * bug: the first is removed, the queue says otherwise | runtime/sync/queue.h | s/return queue_first(word) == node ? queue_set_first(word, next) : word;/return word;/ */
 #include "deadline.h"
 #include "syncing.h"

@@ -56,8 +56,9 @@ enum run_hold sched_hold_run_without_p(void)
     return RUN_OURS;
 }
 
-void sched_release_run_without_p(void)
+void sched_release_run_without_p(enum run_hold hold)
 {
+    (void)hold;
     REQUIRE(false);
 }
 

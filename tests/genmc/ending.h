@@ -14,8 +14,8 @@
 
 struct sched sched;
 _Thread_local struct m *tls_m; /* model_m stands for it */
-_Thread_local const _Atomic(uint32_t) *tls_asked;
-const _Atomic(uint32_t) sched_nothing_asked;
+__thread const struct weft_here *weft_here_now;
+const struct weft_here sched_nowhere;
 
 static struct p p;
 static struct g g;
@@ -103,6 +103,11 @@ void topology_unbind(struct m *bound)
 
 void os_probe_admit(void) {}
 
+bool sched_looks_for_partial(void)
+{
+    return false;
+}
+
 void os_signal_stack_enter(struct os_signal_stack *s)
 {
     (void)s;
@@ -177,6 +182,11 @@ void sched_inject(struct g *injected)
 {
     (void)injected;
     REQUIRE(false);
+}
+
+void g_end_watch(struct g *ended)
+{
+    (void)ended;
 }
 
 void stack_unmap(struct stack *s)

@@ -4,7 +4,7 @@
 #ifndef WEFT_TESTS_GENMC_FLOWS_H
 #define WEFT_TESTS_GENMC_FLOWS_H
 
-#include "model.h"
+#include "fence.h"
 
 #include "runtime/sched/deque.c"
 #include "runtime/sched/find.c"

@@ -13,7 +13,7 @@
 #ifndef WEFT_TESTS_GENMC_IDLING_H
 #define WEFT_TESTS_GENMC_IDLING_H
 
-#include "model.h"
+#include "fence.h"
 
 #include "runtime/sched/deque.c"
 #include "runtime/sched/find.c"
@@ -189,6 +189,7 @@ static void idling_init(unsigned procs)
         for (unsigned tier = 0; tier < 4; tier++)
             p[i].tier_end[tier] = procs - 1;
         atomic_store_relaxed(&p[i].timer.earliest, OS_FOREVER);
+        atomic_store_relaxed(&p[i].timer.loose, OS_FOREVER);
         atomic_store_relaxed(&p[i].picks_left, SLOW_PICK_EVERY);
         deque_init(&p[i].runq, retire);
     }

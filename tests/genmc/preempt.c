@@ -31,7 +31,7 @@ static void *runs(void *arg)
 {
     int answers = 0;
     model_m = &m;
-    model_asked = &m.asked;
+    model_here = m_here(&m);
     if (sched_is_asked())
         answers++;
     struct g *to = gives_way(&g[0]); /* asked or not */

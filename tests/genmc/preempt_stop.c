@@ -9,7 +9,7 @@
 static void *runs(void *arg)
 {
     model_m = &m;
-    model_asked = &m.asked;
+    model_here = m_here(&m);
     REQUIRE(sched_is_asked());
     struct g *to = gives_way(&g[0]);
     if (!to)

@@ -5,7 +5,7 @@
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
  * edit: runtime/sched/procs.c | s/magazine_flush([^;]*;/(void)0;/
  * bug: who shrinks looks only whether it is idle | runtime/sched/procs.c | /^static void shrink/,/^}/s/p_take_if_idle(p)/p_is_idle(p)/
- * bug: who has retired it keeps it | runtime/sched/find.c | /^static void retire_own_p/,/^}/s/m->p = NULL;/(void)0;/ */
+ * bug: who has retired it keeps it | runtime/sched/find.c | /^static void retire_own_p/,/^}/s/m_set_p(m, NULL);/(void)0;/ */
 #include "resizing.h"
 
 static bool all_found(void)

@@ -22,12 +22,16 @@ static struct object {
 } *object;
 
 _Atomic(bool) os_fence_is_asymmetric;
+struct weft_row_ sched_rows[2];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers;
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 int64_t os_now(void)
@@ -87,7 +91,7 @@ int main(void)
     object->rw.state_ = RW_READER; /* the first */
     object->rw.queue_ = 0;
     object->rw.writers_.state_ = 0;
-    object->rw.bias_ = 0;
+    object->rw.bias_ = bias_time(0); /* who reads needn't say that there are two */
     object->a = object->b = 0;
     object->read = object->written = false;
     pthread_t a = go(leaves, NULL), b = go(reads, NULL), c = go(writes, NULL);

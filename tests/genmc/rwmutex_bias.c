@@ -5,11 +5,11 @@
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/sched/sched.h | s/SCHED_NUMBERS 1024u/SCHED_NUMBERS 2u/
  * edit: runtime/sync/bias.h | s/BIAS_COLUMNS 2u/BIAS_COLUMNS 1u/
- * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!atomic_load_acquire(\&bias_rows[i].busy));/
- * bug: a reader counts without a fence | runtime/sync/bias.h | /^    atomic_fence_light/d
- * bug: a writer counts without a fence | runtime/sync/bias.c | /^    os_fence_heavy/d
- * bug: a writer forgets whom the rows have counted | runtime/sync/rwmutex.c | s/sum . RW_READER - RW_TURNING);/0 - RW_TURNING);/
- * bug: what was read may be read after it was counted out | runtime/sync/bias.h | s/atomic_store_release(&row->counts.column., n - 1);/atomic_store_relaxed(\&row->counts[column], n - 1);/; s/atomic_store_release(&row->busy, 0)/atomic_store_relaxed(\&row->busy, 0)/ */
+ * edit: runtime/sync/bias.c | s/queue_give_way(&looks);/AWAIT(!(atomic_load_acquire(row_count(i, column)) \& 1));/
+ * edit: include/weft/sync.h | s/__atomic_signal_fence/__atomic_thread_fence/
+ * bug: a reader counts without a fence | include/weft/sync.h | /__atomic_thread_fence/d
+ * bug: a writer counts without a fence | runtime/sync/bias.c | s/os_fence_heavy()/true/
+ * bug: a writer forgets whom the rows have counted | runtime/sync/rwmutex.c | s/sum . RW_READER - RW_TURNING);/0 - RW_TURNING);/ */
 #include "syncing.h"
 
 #include "runtime/sync/bias.c"
@@ -23,12 +23,17 @@ static struct object {
 } *object;
 
 _Atomic(bool) os_fence_is_asymmetric;
+struct weft_row_ sched_rows[2];
+_Atomic(uint64_t) sched_tickets[16];
+_Atomic(uint32_t) sched_numbers = 2;
+static struct weft_here heres[2];
 
 void os_fence_prepare(void) {}
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 int64_t os_now(void)
@@ -46,6 +51,7 @@ static void *reads(void *arg)
 {
     struct object *o = object;
     m_is(0);
+    model_here = &heres[0];
     weft_rwmutex_rlock(&o->rw);
     REQUIRE(o->a == o->b);
     o->read = true;
@@ -60,6 +66,7 @@ static void *writes(void *arg)
 {
     struct object *o = object;
     m_is(1);
+    model_here = &heres[1];
     weft_rwmutex_lock(&o->rw);
     o->a = o->b = 1;
     o->written = true;
@@ -76,8 +83,8 @@ int main(void)
     for (uint32_t i = 0; i < 2; i++) {
         p[i].number = i;
         atomic_store_relaxed(&p[i].mode, P_SOLO); /* none has it biased again */
-        m_is((int)i);
-        bias_list_here();
+        sched_rows[i].tickets_ = (const uint64_t *)sched_tickets;
+        heres[i].row_ = &sched_rows[i];
     }
     object = malloc(sizeof *object);
     object->rw.state_ = RW_BIASED;

@@ -6,9 +6,9 @@
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/select.c | s/: select_wait(s, out)/: (give_up(), false)/
  * bug: a select is taken for one who waits for that channel alone | runtime/chan/op.c | s/unlikely(read & CLAIM_FLAGS)/false/
- * bug: a claim looks first and takes then | runtime/chan/wait.c | /^static bool own_select_claim/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
+ * bug: a claim looks first and takes then | runtime/chan/wait.c | /^bool chan_own_claim/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/
  * bug: its word is plain while a channel still names it | runtime/chan/select_own.c | s/^    own_withdraw(&own, registered, w);/    own_make_plain(w); own_withdraw(\&own, registered, w);/
- * bug: who has taken it out claims whatever wait it is in by then | runtime/chan/wait.c | /^enum meeting meet_select/,/^}/s/own_select_claim(w, read)/own_select_claim(w, atomic_load_acquire(\&w->word))/
+ * bug: who has taken it out claims whatever wait it is in by then | runtime/chan/wait.c | /^enum meeting meet_select/,/^}/s/chan_own_claim(w, read)/chan_own_claim(w, atomic_load_acquire(\&w->word))/
  * bug: it withdraws without claiming itself | runtime/chan/select_own.c | s/unlikely(!all) && chan_wait_end(w, token)/!all/ */
 #include "selecting.h"
 

@@ -6,5 +6,5 @@
  * edit: runtime/chan/select.c | s/: select_wait(s, out)/: (give_up(), false)/
  * bug: it withdraws without claiming itself | runtime/chan/select_own.c | s/unlikely(!all) && chan_wait_end(w, token)/!all/
  * bug: it registers in whatever state | runtime/chan/wait.h | /chan_publish_in_word(/,/^}/s/return .*;/return atomic_swap_acq_rel(\&ch->state, chan_word_state(state, w, kind)) != 1;/
- * bug: a claim looks first and takes then | runtime/chan/wait.c | /^static bool own_select_claim/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
+ * bug: a claim looks first and takes then | runtime/chan/wait.c | /^bool chan_own_claim/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "meeting.h"

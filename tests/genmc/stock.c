@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stock.c - a processor's stock of free objects: its holder puts and takes while two thieves steal. Each object is
+ * stock.c - a processor's stock of free objects, behind: its holder puts and takes while two thieves steal. Each object is
  * taken once, with what was written before its put, and none gets lost. The fences are the full ones, of a kernel
  * without membarrier: the checker doesn't know that call.
  *
  * bug: the holder takes without a fence | runtime/pool/stock.h | s/atomic_fence_light();/;/
- * bug: a thief takes without a fence | runtime/pool/stock.c | s/os_fence_heavy();/;/
+ * bug: a thief takes without a fence | runtime/pool/stock.c | /\[STOCK-2\]/s/os_fence_heavy()/true/
  * bug: the tail is published before the slot | runtime/pool/stock.h | s/atomic_store_release(&s->tail/atomic_store_relaxed(\&s->tail/
  * bug: a put is seen by way of the take after it | runtime/pool/stock.h | s/atomic_store_release(&s->tail, tail)/atomic_store_relaxed(\&s->tail, tail)/
- * bug: two thieves at once | runtime/pool/stock.c | s/|| !atomic_cas_acq_rel(&s->thief, &nobody, 1)/\&\& nobody/
+ * bug: two thieves at once | runtime/pool/stock.c | s/return atomic_cas_acq_rel(&s->thief, &nobody, 1);/return nobody == 0;/
  * bug: a slot is free before it was read | runtime/pool/stock.h | s/atomic_load_acquire(&s->done) >= /atomic_load_acquire(\&s->head) >= /
  * edit: runtime/pool/stock.h | s/STOCK_SIZE 4u/STOCK_SIZE 2u/ */
 #include "model.h"
@@ -21,9 +21,10 @@ static int object[OBJECTS]; /* plain: written by who puts, then by who takes */
 
 _Atomic(bool) os_fence_is_asymmetric;
 
-void os_fence_heavy(void)
+bool os_fence_heavy(void)
 {
     atomic_fence_full();
+    return true;
 }
 
 static void put(int i)

@@ -28,6 +28,11 @@ enum deadlock deadlock_check(void)
     return DEADLOCK_NO;
 }
 
+int64_t partial_due(void)
+{
+    return OS_FOREVER;
+}
+
 int64_t os_now(void)
 {
     return 0;

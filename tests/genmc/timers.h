@@ -20,6 +20,11 @@ static struct timer_ticket ticket[TIMERS];
 static _Atomic(uint32_t) armed;
 static _Atomic(uint32_t) fired[TIMERS];
 
+struct sched_p *sched_p_left(void)
+{
+    return NULL;
+}
+
 /* ---- what timer.c needs of its neighbours; the wheel is not what is checked: its entries are in a list ---- */
 
 void wheel_add(struct wheel *w, struct wheel_entry *e)
@@ -118,13 +123,32 @@ static void fire(void *arg, uint64_t token)
     REQUIRE(atomic_swap_acq_rel((_Atomic(uint32_t) *)arg, 1) == 0);
 }
 
+/* As timer_slot_earliest() of find.c. */
+static int64_t earliest_known(void)
+{
+    int64_t loose = atomic_load_acquire(&SLOT.loose);
+    int64_t earliest = atomic_load_acquire(&SLOT.earliest);
+    return loose < earliest ? loose : earliest;
+}
+
 /* As run_due_timers() of find.c. */
 static void *looks(void *arg)
 {
     hold(*(int *)arg);
-    if (atomic_load_acquire(&SLOT.earliest) <= NOW)
+    if (earliest_known() <= NOW)
         run_due((struct p *)&ps[1]);
     return arg;
+}
+
+/* All records, once each, in the caches of those who hold a P. */
+static bool all_are_free(void)
+{
+    unsigned n = 0;
+    for (int i = 1; i < 4; i++)
+        for (struct depot_node *r = ps[i].caches[SCHED_CACHE_TIMERS].free.top; r; r = r->next, n++)
+            REQUIRE((atomic_load_relaxed(&container_of(r, struct timer, free)->state) &
+                     STATE_MASK) == TIMER_FREE);
+    return n == records_made;
 }
 
 static void timers_init(void)
@@ -135,6 +159,7 @@ static void timers_init(void)
     ts->slot = &SLOT;
     atomic_store_relaxed(&SLOT.timers, ts);
     atomic_store_relaxed(&SLOT.earliest, OS_FOREVER);
+    atomic_store_relaxed(&SLOT.loose, OS_FOREVER);
 }
 
 #endif

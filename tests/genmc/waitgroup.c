@@ -4,7 +4,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a done publishes nothing of what was written before | runtime/sync/waitgroup.c | /^static inline.* void add/,/^}/s/atomic_cas_acq_rel/bug_cas_relaxed/
- * bug: the last done looks at the object again | runtime/sync/waitgroup.c | s/serve(newest_of(state));/serve(newest_of(state)), (void)atomic_load_relaxed(state_of(wg));/
+ * bug: the last done looks at the object again | runtime/sync/waitgroup.c | s/serve(newest_of(state), RUN_OURS);/serve(newest_of(state), RUN_OURS), (void)atomic_load_relaxed(state_of(wg));/
  * bug: a wait is listed though the count is zero | runtime/sync/waitgroup.c | /^static bool push/,/^}/s/if (count_of(state) == 0)/if (count_of(state) < 0)/
  * bug: a woken waiter's link is read | runtime/sync/waitgroup.c | s/^        struct waiter \*next = w->next; .*$//; s/^        w = next;$/        w = w->next;/ */
 #include "waiting.h"

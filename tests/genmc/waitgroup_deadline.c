@@ -5,7 +5,7 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a waiter in the list is not claimed | runtime/sync/waitgroup.c | s/if ((word & 1) && waiter_claim(w, word))/if (word \& 1)/
- * bug: those that a sweep could not push back are forgotten | runtime/sync/waitgroup.c | s/^        serve(first);/        (void)first;/
+ * bug: those that a sweep could not push back are forgotten | runtime/sync/waitgroup.c | s/^        serve(first, hold);/        (void)first;/
  * bug: who timed out puts the record back though it is listed | runtime/sync/waitgroup.c | /sweep(wg);/,/waiter_drop/s/waiter_drop/waiter_put/
  * bug: a sweep takes the list though the count has just become zero | runtime/sync/waitgroup.c | /^static void sweep/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
 #include "deadline.h"

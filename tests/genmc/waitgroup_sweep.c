@@ -5,8 +5,8 @@
  *
  * options: -check-liveness -disable-spin-assume
  * bug: a push that came too late leaves its chain tied to what it saw | runtime/sync/waitgroup.c | s/^            last->next = NULL; .*$//
- * bug: those that a sweep could not push back are forgotten | runtime/sync/waitgroup.c | s/^        serve(first);/        (void)first;/
- * bug: a sweep drops those who live | runtime/sync/waitgroup.c | s/if (waiter_is_dead(w))/if (waiter_is_dead(w) \|\| true)/ */
+ * bug: those that a sweep could not push back are forgotten | runtime/sync/waitgroup.c | s/^        serve(first, hold);/        (void)first;/
+ * bug: a sweep drops those who live | runtime/sync/waitgroup.c | s/ || waiter_is_dead(w))/ || true)/ */
 #include "deadline.h"
 
 #include "runtime/sync/waitgroup.c"

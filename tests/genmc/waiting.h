@@ -108,6 +108,19 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
     return w->result;
 }
 
+uint16_t waiter_wait_here(struct sched_m *m, enum wait_reason reason)
+{
+    return waiter_wait(&((struct g *)m->g)->waiter, reason);
+}
+
+/* Nobody runs next here who could be given the lock. */
+uint16_t waiter_wait_unlocking(struct waiter *w, enum wait_reason reason, _Atomic(uint64_t) *lock,
+                               void (*unlock)(_Atomic(uint64_t) *lock))
+{
+    unlock(lock);
+    return waiter_wait(w, reason);
+}
+
 void waiter_wake(struct waiter *w)
 {
     REQUIRE(!(atomic_or_acq_rel(&woken[w->g - g], WOKEN) & WOKEN));

@@ -214,6 +214,35 @@ TEST(sizes_and_alignments)
     weft_pool_free(NULL);
 }
 
+static atomic_int taken;
+
+static void takes_and_puts_for_ever(void *pool)
+{
+    for (;;) {
+        struct thing *t = weft_pool_get(pool);
+        REQUIRE(t);
+        atomic_fetch_add(&taken, 1);
+        weft_pool_put(pool, t);
+    }
+}
+
+static void leave_putting(void *pool)
+{
+    CHECK_EQ(weft_go(takes_and_puts_for_ever, pool), 0);
+    TEST_UNTIL(atomic_load(&taken) > 100);
+}
+
+TEST(a_put_in_which_a_run_ends_loses_nothing)
+{
+    /* Goal: a goroutine that the end of its run stops in a put has put its object. Method: the pool is freed, which is fatal
+     * while any is out. */
+    weft_pool *pool = things();
+    atomic_store(&taken, 0);
+    CHECK_EQ(test_run(leave_putting, pool), 0);
+    weft_pool_free(pool);
+    CHECK_EQ(atomic_load(&destroyed), atomic_load(&constructed));
+}
+
 CHILD(free_in_use)
 {
     weft_pool *pool = things();

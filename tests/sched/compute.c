@@ -194,6 +194,63 @@ TEST(released_waiters_do_not_wait_for_the_last_done)
     run_all(release_then_compute);
 }
 
+/* ---- picked by one and stolen by another at the same time ---- */
+
+struct rally {
+    weft_chan *there, *back;
+    int rounds;
+};
+
+/* Calling nothing, for up to three times as long as `next` is left alone. */
+static void compute_a_while(uint64_t *seed)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+    int64_t end = test_now() + (int64_t)((*seed >> 33) % 60000);
+    while (test_now() < end)
+        ;
+}
+
+static void strike_back(void *arg)
+{
+    struct rally *rally = arg;
+    uint64_t v, seed = 7;
+    while (weft_chan_recv(rally->there, &v)) {
+        v++;
+        weft_chan_send(rally->back, &v);
+        compute_a_while(&seed);
+    }
+    weft_waitgroup_done(&all);
+}
+
+static void strike(void *arg)
+{
+    struct rally *rally = arg;
+    uint64_t seed = 3;
+    weft_waitgroup_add(&all, 1);
+    CHECK_EQ(weft_go(strike_back, rally), 0);
+    for (int i = 0; i < rally->rounds; i++) {
+        uint64_t v = (uint64_t)i;
+        weft_chan_send(rally->there, &v);
+        compute_a_while(&seed);
+        CHECK(weft_chan_recv(rally->back, &v));
+        CHECK_EQ(v, i + 1);
+    }
+    weft_chan_close(rally->there);
+    weft_waitgroup_wait(&all);
+}
+
+TEST(who_was_woken_is_had_once)
+{
+    /* Goal: a processor that picks from its `next` slot, and a thief who finds it stale in that moment, don't both
+     * get the goroutine, and one of them does. Method: who has woken the other computes about as long as it takes to
+     * be stale, and waits. */
+    struct rally rally = {weft_chan_new(8, 0), weft_chan_new(8, 0), test_scale(20000)};
+    all = (weft_waitgroup){0};
+    CHECK_EQ(test_run_procs(test_procs_min(2), strike, &rally), 0);
+    weft_chan_unref(rally.there);
+    weft_chan_unref(rally.back);
+}
+
 /* ---- runnable by other ways while one computes ---- */
 
 static void sleep_and_count(void *arg)

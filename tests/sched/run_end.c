@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * run_end.c - how a run ends around goroutines that yield, compute, block or were just woken. */
-#include "../test.h"
+#include "threads.h"
 
 #include "runtime/hooks.h"
 
@@ -26,42 +26,6 @@ static void leave_fifty(void *arg)
     (void)arg;
     for (int i = 0; i < 50; i++)
         CHECK_EQ(weft_go(yields_thrice, NULL), 0);
-}
-
-static bool is_reclaimer(const char *id)
-{
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
-    FILE *f = fopen(path, "re");
-    bool is = f && fgets(name, sizeof name, f) && strcmp(name, "weft-reclaim\n") == 0;
-    if (f)
-        fclose(f);
-    return is;
-}
-
-/* Those of a sanitizer included; but not the one that waits for orphans to free what they may still look at. */
-static int count_threads(void)
-{
-    int n = 0;
-    DIR *dir = opendir("/proc/self/task");
-    REQUIRE(dir);
-    for (struct dirent *e; (e = readdir(dir));)
-        n += e->d_name[0] != '.' && !is_reclaimer(e->d_name);
-    closedir(dir);
-    return n;
-}
-
-/* How many threads there are between runs. */
-static int threads_at_rest(void)
-{
-    CHECK_EQ(test_run(nothing, NULL), 0);
-    return count_threads();
-}
-
-/* A thread that was abandoned ends on its own, a joined one may show in /proc for a moment. */
-static void until_threads(int n)
-{
-    TEST_UNTIL(count_threads() <= n);
 }
 
 /* ---- goroutines that yield ---- */
@@ -450,6 +414,13 @@ static void acquires(void)
     weft_sem_acquire(&no_units, 1);
 }
 
+static weft_ctx *ctx_with_hook;
+
+static void cancels(void)
+{
+    weft_ctx_cancel(ctx_with_hook);
+}
+
 static void computes_then(void *way)
 {
     atomic_store(&is_away, true);
@@ -492,7 +463,8 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
                                          writes,
                                          writes_after_readers,
                                          waits_for_signal,
-                                         acquires};
+                                         acquires,
+                                         cancels};
     int threads = threads_at_rest();
     weft_config config = {.maxprocs = 2, .stop_ns = 1};
     empty_chan = weft_chan_new(0, 0);
@@ -500,6 +472,9 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     weft_rwmutex_lock(&held_lock);
     weft_rwmutex_rlock(&read_lock);
     weft_mutex_lock(&cond_mutex);
+    ctx_with_hook = weft_ctx_with_cancel(NULL);
+    weft_ctx_hook *hook = weft_ctx_after_func(ctx_with_hook, nothing, NULL);
+    REQUIRE(hook);
     for (size_t i = 0; i < TEST_COUNT_OF(ways); i++) {
         atomic_store(&come_back, false);
         atomic_store(&is_away, false);
@@ -509,6 +484,8 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
         until_threads(threads);
         CHECK_EQ(test_run(nobody_receives, NULL), 0);
     }
+    CHECK(!weft_ctx_hook_stop(hook)); /* it was called */
+    weft_ctx_unref(ctx_with_hook);
     weft_chan_unref(empty_chan);
     weft_mutex_unlock(&held_mutex);
     weft_rwmutex_unlock(&held_lock);
@@ -517,6 +494,57 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     CHECK(weft_mutex_try_lock(&held_mutex)); /* nobody stands before us */
     CHECK(weft_rwmutex_try_lock(&held_lock));
     CHECK(weft_rwmutex_try_lock(&read_lock));
+}
+
+static weft_timer *left_timer;
+static weft_ctx *left_ctx;
+static atomic_bool has_left;
+
+static void is_left_with_timers(void *arg)
+{
+    (void)arg;
+    left_timer = weft_after_func(WEFT_HOUR, nothing, NULL);
+    left_ctx = weft_ctx_with_timeout(NULL, WEFT_HOUR);
+    atomic_store(&has_left, true);
+    TEST_COMPUTE_UNTIL(atomic_load(&come_back));
+}
+
+static void leave_timers(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(is_left_with_timers, NULL), 0);
+    TEST_UNTIL(atomic_load(&has_left));
+}
+
+static void use_left_timers(void *arg)
+{
+    (void)arg;
+    CHECK(!weft_timer_stop(left_timer));
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx *child = weft_ctx_with_timeout(left_ctx, 2 * WEFT_HOUR);
+    CHECK_EQ(test_stats().timers, 1); /* the parent's won't end it */
+    weft_ctx_unref(child);
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx_cancel(left_ctx);
+    CHECK_EQ(weft_ctx_err(left_ctx), -ECANCELED);
+    CHECK_EQ(test_stats().timers, 0);
+    weft_ctx_unref(left_ctx); /* freed when the orphan's processor gives up its timer */
+}
+
+TEST(timers_that_are_left_with_an_orphan_are_dead)
+{
+    /* Goal: in a later run they can't be stopped, and aren't counted; a context that has one is no child's deadline, and
+     * ends. Method: one processor's holder computes till that run is over. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    atomic_store(&come_back, false);
+    atomic_store(&has_left, false);
+    CHECK_EQ(test_run_config(leave_timers, NULL, &config), -ETIMEDOUT);
+    CHECK_EQ(test_run(use_left_timers, NULL), 0);
+    atomic_store(&come_back, true);
+    until_threads(threads);
+    CHECK_EQ(test_run(nothing, NULL), 0); /* it buries the orphan */
+    weft_timer_unref(left_timer);
 }
 
 static weft_timer *later_timer;

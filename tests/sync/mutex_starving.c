@@ -149,6 +149,35 @@ TEST(starvation_ends_with_the_queue)
     CHECK_EQ(test_run_procs(1, leave_starvation, NULL), 0);
 }
 
+/* ---- who goes on ---- */
+
+static void keep_it_long(void *arg)
+{
+    int times = 0;
+    (void)arg;
+    reset();
+    weft_mutex_lock(&mutex);
+    park_lockers(1);
+    for (; !log_length() && times < 100; times++) {
+        weft_mutex_unlock(&mutex);
+        weft_mutex_lock(&mutex);
+        int64_t until = test_now() + 2 * TEST_MS;
+        TEST_COMPUTE_UNTIL(test_now() > until);
+    }
+    weft_mutex_unlock(&mutex);
+    test_until_goroutines(1);
+    CHECK_LE(times, 8);
+}
+
+TEST(who_has_kept_it_for_a_millisecond_gives_way)
+{
+    /* Goal: one who keeps the mutex for milliseconds and at once locks it again lets a waiter have it when he unlocks it for
+     * the second time, or one of the next, not only at the end of his time slice. Method: one processor, so nobody else
+     * can take part; times are counted, so it doesn't matter how fast the machine is. */
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(test_run_procs(1, keep_it_long, NULL), 0);
+}
+
 /* ---- crowds ---- */
 
 enum { CROWD = 8 };

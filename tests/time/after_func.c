@@ -180,7 +180,7 @@ TEST(in_the_order_of_their_times)
     CHECK_EQ(test_run_procs(1, fire_in_order, NULL), 0);
 }
 
-static weft_timer *left;
+static weft_timer *left, *left_for_ever, *reset_for_ever;
 static atomic_int left_calls;
 
 static void leave_armed(void *arg)
@@ -191,22 +191,44 @@ static void leave_armed(void *arg)
         weft_timer_unref(weft_after_func(WEFT_HOUR, count, &left_calls));
 }
 
+/* Alone: beside others it would lie where they are looked for. */
+static void leave_for_ever(void *arg)
+{
+    (void)arg;
+    left_for_ever = weft_after_func(WEFT_FOREVER, count, &left_calls);
+}
+
+static void reset_to_for_ever(void *arg)
+{
+    (void)arg;
+    reset_for_ever = weft_after_func(WEFT_HOUR, count, &left_calls);
+    CHECK(weft_timer_reset(reset_for_ever, WEFT_FOREVER));
+}
+
 static void try_left(void *arg)
 {
     (void)arg;
     CHECK(!weft_timer_stop(left));
+    CHECK(!weft_timer_stop(left_for_ever));
+    CHECK(!weft_timer_stop(reset_for_ever));
     CHECK(!weft_timer_reset(left, 0));
     weft_sleep(TEST_MS);
     CHECK_EQ(atomic_load(&left_calls), 0);
+    CHECK_EQ(test_stats().timers, 0);
 }
 
 TEST(what_a_run_leaves_is_dead)
 {
-    /* Goal: after its run a timer never calls; stop and reset give false; nothing leaks (ASan). */
+    /* Goal: after its run a timer never calls, nor one that never would have; stop and reset give false; nothing leaks
+     * (ASan). */
     CHECK_EQ(test_run(leave_armed, NULL), 0);
+    CHECK_EQ(test_run(leave_for_ever, NULL), 0);
+    CHECK_EQ(test_run(reset_to_for_ever, NULL), 0);
     try_left(NULL);
     CHECK_EQ(test_run(try_left, NULL), 0);
     weft_timer_unref(left);
+    weft_timer_unref(left_for_ever);
+    weft_timer_unref(reset_for_ever);
 }
 
 static void ask_for_nothing(void *arg)

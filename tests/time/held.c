@@ -129,3 +129,62 @@ TEST(a_stopped_thread_stops_no_timer)
     fprintf(stderr, "    held at %d points\n", points);
     CHECK_GT(points, 5 * OPS);
 }
+
+/* ---- a stop that a reset overtakes ---- */
+
+static bool stopped;
+static int resets_before;
+
+static void *stops(void *arg)
+{
+    CHECK(weft_priv_hold_at(hold_at));
+    atomic_store(&victim_armed, true);
+    stopped = weft_timer_stop(func);
+    weft_priv_hold_at(0);
+    atomic_store(&victim_done, true);
+    return arg;
+}
+
+static void reset_beside_a_stop(void *arg)
+{
+    pthread_t thread;
+    int resets = *(int *)arg, pending = 0;
+    func = weft_after_func(WEFT_HOUR, count, &calls);
+    for (int i = 0; i < resets_before; i++)
+        CHECK(weft_timer_reset(func, WEFT_HOUR));
+    REQUIRE(pthread_create(&thread, NULL, stops, NULL) == 0);
+    TEST_UNTIL(atomic_load(&victim_armed));
+    TEST_UNTIL(weft_priv_held() || atomic_load(&victim_done));
+    was_held = weft_priv_held();
+    for (int i = 0; i < resets; i++)
+        pending += weft_timer_reset(func, WEFT_HOUR);
+    weft_priv_release();
+    TEST_UNTIL(atomic_load(&victim_done));
+    pthread_join(thread, NULL);
+    CHECK(stopped); /* whatever the order: it was never not armed before */
+    CHECK_GE(pending, resets - 1);
+    CHECK_EQ(weft_timer_stop(func), pending < resets); /* the stop was before one of them */
+    CHECK_EQ(test_stats().timers, 0);
+    weft_timer_unref(func);
+}
+
+TEST(a_stop_finds_what_a_reset_has_armed)
+{
+    /* Goal: the timer is armed all the time, with one deadline or another, so a stop says true; and of as many armings as
+     * there were, all but that one end in a reset or the stop after. Method: hold a stop at each point, and reset once or
+     * twice meanwhile; of a timer that was reset before, too. */
+    int points = 0, calls_before = atomic_load(&calls);
+    for (resets_before = 0; resets_before < 2; resets_before++)
+        for (int resets = 1; resets < 3; resets++) {
+            was_held = true;
+            for (hold_at = 1; hold_at < 200 && was_held; hold_at++, points++) {
+                atomic_store(&victim_armed, false);
+                atomic_store(&victim_done, false);
+                weft_priv_release();
+                CHECK_EQ(test_run(reset_beside_a_stop, &resets), 0);
+            }
+        }
+    CHECK_EQ(atomic_load(&calls), calls_before);
+    fprintf(stderr, "    held at %d points\n", points);
+    CHECK_GT(points, 4 * 4);
+}

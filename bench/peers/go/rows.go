@@ -48,6 +48,8 @@ var rows = []row{
 	{name: "mutex_contended", body: mutexContended, warmup: 100000},
 	{name: "rwmutex_rlock", body: rwmutexRlock, warmup: 100000},
 	{name: "rwmutex_readers8", body: rwmutexReaders8, warmup: 100000},
+	{name: "mutex_fairness", body: mutexFairness, iterations: 1000},
+	{name: "mutex_polite", body: mutexPolite, iterations: 200},
 	{name: "cond_pingpong", body: condPingpong, warmup: 10000},
 	{name: "once_done", body: onceDone, warmup: 100000},
 	{name: "waitgroup_add_done", body: waitgroupAddDone, warmup: 100000},

@@ -3,3 +3,4 @@
 #define WEFT_TEST_BUILD 1
 #define WEFT_USE_MALLOC 1
 #define WEFT_LOCK_CHECK 0
+#define WEFT_HELD_CHECK 0

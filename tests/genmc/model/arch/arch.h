@@ -72,12 +72,8 @@ static _Thread_local void *model_m;
 static _Thread_local void *model_stack;
 
 #define ARCH_TLS_LOAD(var) model_##var()
+#define ARCH_RETURNS_ELSEWHERE __attribute__((noinline))
 #define model_tls_m() ((struct m *)model_m)
-#define model_tls_asked() (model_asked ? model_asked : &model_nothing_asked)
-
-static _Thread_local const _Atomic(uint32_t)
-    *model_asked; /* NULL: this thread is never asked to give way */
-static const _Atomic(uint32_t) model_nothing_asked;
 
 /* The word below a stack's record, where its first frame is. */
 static inline void model_touch_stack(void)

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * threads.h - how many threads the process has, for tests of runs that leave threads behind. */
+#ifndef WEFT_TESTS_SCHED_THREADS_H
+#define WEFT_TESTS_SCHED_THREADS_H
+
+#include "../test.h"
+
+static void threads_nothing_(void *arg)
+{
+    (void)arg;
+}
+
+static bool is_reclaimer(const char *id)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
+    FILE *f = fopen(path, "re");
+    bool is = f && fgets(name, sizeof name, f) && strcmp(name, "weft-reclaim\n") == 0;
+    if (f)
+        fclose(f);
+    return is;
+}
+
+/* Those of a sanitizer included; but not the one that waits for orphans to free what they may still look at. */
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/task");
+    REQUIRE(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += e->d_name[0] != '.' && !is_reclaimer(e->d_name);
+    closedir(dir);
+    return n;
+}
+
+/* How many threads there are between runs. */
+static int threads_at_rest(void)
+{
+    CHECK_EQ(test_run(threads_nothing_, NULL), 0);
+    return count_threads();
+}
+
+/* A thread that was abandoned ends on its own, a joined one may show in /proc for a moment. */
+static void until_threads(int n)
+{
+    TEST_UNTIL(count_threads() <= n);
+}
+
+#endif
