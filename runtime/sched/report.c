@@ -110,11 +110,17 @@ struct taking {
     struct stack_origin origin;
 };
 
+/* A goroutine gets its stack when it first runs. */
+static struct stack_origin origin(const struct g *g, const struct stack *stack)
+{
+    return stack ? stack->began : g->began;
+}
+
 /* Its stack may be unmapped meanwhile, if it is of a size of its own. */
 static void take(void *arg)
 {
     struct taking *t = arg;
-    t->origin = t->look->stack ? t->look->stack->began : t->g->began;
+    t->origin = origin(t->g, t->look->stack);
     if (!t->look->stack || t->look->ctx.pc == arch_entry)
         sched_trace_at(t->trace, (uintptr_t)t->g->fn);
     else
@@ -258,7 +264,7 @@ void report_others(struct sched_trace *trace, const struct g *but, void (*out)(c
 
 void report_origin(struct sched_trace *trace, struct g *g, void (*out)(const char *text))
 {
-    give_origin(trace, g->stack->began, out);
+    give_origin(trace, origin(g, g->stack), out);
 }
 
 void report_some(struct sched_trace *trace, bool (*wanted)(struct g *g))
