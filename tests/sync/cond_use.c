@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cond_use.c - weft_cond without deadlines: who is woken by what, and what isn't remembered. */
 #include "crew.h"
+#include "queued.h"
 
 static weft_mutex mutex;
 static weft_cond cond;
@@ -37,11 +38,14 @@ static void wait_far_and_log(void *arg)
     weft_mutex_unlock(&mutex);
 }
 
+/* One who parks counts as parked while he has the mutex still, and so would the next who waits for it. */
 static void park_waiters(int from, int n)
 {
-    for (int i = from; i < n; i++)
+    for (int i = from; i < n; i++) {
         crew_park((uint64_t)(i - from) + 1, i % 3 == 1 ? wait_far_and_log : wait_and_log,
                   (void *)(intptr_t)('a' + i));
+        TEST_UNTIL(peek(&mutex.state_) == 0);
+    }
 }
 
 /* Signals with the mutex held if `held` is, else without. */
