@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * overflow.c - goroutines that run over their stacks: found, named, traced, and the process's end.
- * What becomes of all other faults is faults.c's. */
-#include "../test.h"
+ * overflow.c - goroutines that run over their stacks, wherever they stand: found and named, before another is hurt. What is in
+ * the report's way is in overflow_report.c; what becomes of all other faults is faults.c's. */
+#include "overflow.h"
 
-#include <dlfcn.h>
-#include <elf.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "clash.h"
-#include "runtime/hooks.h"
-
-#define STACK_BYTES ((size_t)64 << 10)
-#define PAGE ((size_t)4096)
-
-static struct test_result result;
-
-static void say(const char *text)
-{
-    if (write(STDOUT_FILENO, text, strlen(text)) < 0)
-        _exit(98);
-}
 
 _Noreturn static void survived(void)
 {
@@ -30,78 +14,8 @@ _Noreturn static void survived(void)
     _exit(3);
 }
 
-static TEST_NOINLINE int recurse(int depth)
-{
-    volatile char frame[512];
-    memset((char *)frame, depth, sizeof(frame));
-    if (depth == INT32_MAX)
-        return 0;
-    return recurse(depth + 1) + frame[depth % 512];
-}
-
-static void overflows(void *arg)
-{
-    (void)arg;
-    recurse(0);
-}
-
-/* Run fn as a goroutine of its own, beside a parked main. */
-struct job {
-    weft_fn fn;
-    weft_go_options options;
-};
-
-static void start_job(void *arg)
-{
-    static weft_priv_gate never;
-    struct job *job = arg;
-    CHECK_EQ(weft_go_with(&job->options, job->fn, NULL), 0);
-    weft_priv_gate_wait(&never);
-}
-
-static void run_job(weft_fn fn, const char *name, size_t stack_bytes)
-{
-    struct job job = {.fn = fn, .options = {.name = name, .stack_size = stack_bytes}};
-    test_run(start_job, &job);
-}
-
-/* The report of an overflow in text: goroutine as "1", or with N for any other id. */
-static void check_goroutine(const char *text, const char *goroutine)
-{
-    const char *head = "\nfatal error: stack overflow\n\ngoroutine ";
-    const char *at = strstr(text, head);
-    char *end, rest[128];
-    if (!at) {
-        FAIL("no report: \"%.300s\"", text);
-        return;
-    }
-    unsigned long long id = strtoull(at + strlen(head), &end, 10);
-    if (*goroutine == 'N')
-        CHECK_GT(id, 1);
-    else
-        CHECK_EQ(id, 1);
-    snprintf(rest, sizeof(rest), "%s [running]:\n0x", goroutine + 1);
-    if (strncmp(end, rest, strlen(rest)) != 0)
-        FAIL("the report is not about goroutine %s: \"%.300s\"", goroutine, text);
-}
-
-/* The last child died of an overflow, and said so: the limit, the error, the goroutine, a trace. */
-static void check_report(size_t limit, const char *goroutine)
-{
-    char head[128];
-    snprintf(head, sizeof(head), "runtime: goroutine stack exceeds %zu-byte limit\n", limit);
-    CHECK_EXITED(&result, 2);
-    if (strncmp(result.err, head, strlen(head)) != 0)
-        FAIL("stderr does not begin with \"%s\": \"%.300s\"", head, result.err);
-    check_goroutine(result.err, goroutine);
-}
-
 /* ---- who is reported ---- */
 
-CHILD(overflows)
-{
-    run_job(overflows, NULL, 0);
-}
 CHILD(overflows_with_name)
 {
     run_job(overflows, "deep\nthought", 0);
@@ -324,15 +238,6 @@ TEST(an_overflow_within_a_switch_is_the_leavers)
     }
 }
 
-/* The lowest usable byte of the default stack that this is called on: the end is on the next page
- * boundary but one at most. */
-static char *stack_bottom(void)
-{
-    char here;
-    uintptr_t end = ((uintptr_t)&here + PAGE - 1) / PAGE * PAGE;
-    return (char *)(end - STACK_BYTES + PAGE);
-}
-
 static void on_user_signal(int signal_number)
 {
     (void)signal_number;
@@ -462,198 +367,4 @@ TEST(a_frame_that_jumps_the_guard_is_found_at_the_next)
     test_spawn("jumps_its_guard", &result);
     CHECK_STR_EQ(result.out, "");
     check_report(STACK_BYTES, "N");
-}
-
-/* ---- where the report goes ---- */
-
-static void hears_of_fatal(const char *text)
-{
-    say("heard: ");
-    say(text);
-}
-
-static void run_with_listener(weft_fn fn, void (*on_fatal)(const char *))
-{
-    weft_config config = {.maxprocs = test_procs(2), .on_fatal = on_fatal};
-    test_run_config(fn, NULL, &config);
-}
-
-static void start_overflow(void *arg)
-{
-    static weft_priv_gate never;
-    CHECK_EQ(weft_go(overflows, arg), 0);
-    weft_priv_gate_wait(&never);
-}
-
-CHILD(overflows_with_listener)
-{
-    run_with_listener(start_overflow, hears_of_fatal);
-}
-
-TEST(on_fatal_takes_the_report)
-{
-    /* Goal: config.on_fatal gets the whole report in one piece, stderr nothing. Method: print it. */
-    test_spawn("overflows_with_listener", &result);
-    CHECK_EXITED(&result, 2);
-    CHECK_STR_HAS(result.out, "heard: runtime: goroutine stack exceeds 65536-byte limit\n");
-    check_goroutine(result.out, "N");
-    CHECK_STR_HAS(result.out, " sched_goroutine_entry+0x");
-    CHECK_STR_EQ(result.err, "");
-}
-
-static void recurses_on_fatal(const char *text)
-{
-    (void)text;
-    recurse(0);
-}
-
-static void panics(void *arg)
-{
-    (void)arg;
-    weft_panic("small trouble");
-}
-
-static void start_panic(void *arg)
-{
-    static weft_priv_gate never;
-    CHECK_EQ(weft_go(panics, arg), 0);
-    weft_priv_gate_wait(&never);
-}
-
-CHILD(overflows_with_deep_listener)
-{
-    run_with_listener(start_overflow, recurses_on_fatal);
-}
-CHILD(panics_with_deep_listener)
-{
-    run_with_listener(start_panic, recurses_on_fatal);
-}
-
-TEST(an_on_fatal_that_overflows_loses_nothing)
-{
-    /* Goal: a callback that runs over its stack, the signal stack or a goroutine's, ends the process with
-     * status 2 all the same, and what it was told comes out on stderr. Method: one that recurses. */
-    test_spawn("overflows_with_deep_listener", &result);
-    check_report(STACK_BYTES, "N");
-    CHECK_STR_HAS(result.err, "weft: on_fatal faulted\n");
-    test_spawn("panics_with_deep_listener", &result);
-    CHECK_EXITED(&result, 2);
-    CHECK_STR_HAS(result.err, "panic: small trouble\n\ngoroutine ");
-    check_goroutine(result.err, "N");
-}
-
-/* ---- the report's own trouble ---- */
-
-static TEST_NOINLINE int recurse_and_hide(int depth, char *hide)
-{
-    volatile char frame[256];
-    memset((char *)frame, depth, sizeof(frame));
-    if (depth == 60)
-        CHECK_EQ(mprotect(hide, PAGE, PROT_NONE), 0);
-    if (depth == INT32_MAX)
-        return 0;
-    return recurse_and_hide(depth + 1, hide) + frame[depth % 256];
-}
-
-static void hides_its_frames(void *arg)
-{
-    (void)arg;
-    recurse_and_hide(0, stack_bottom() + STACK_BYTES - 3 * PAGE);
-}
-
-CHILD(hides_its_frames)
-{
-    run_job(hides_its_frames, NULL, 0);
-}
-
-TEST(a_trace_that_faults_is_cut_short)
-{
-    /* Goal: frames that can't be read end the trace, not the report. Method: the page before the last
-     * of the stack is made unreadable, with frames in it; what is below comes out. */
-    if (TEST_ASAN)
-        SKIP("ASan looks at a goroutine's frames itself");
-    setenv("WEFT_TRACEBACK", "single", 1);
-    test_spawn("hides_its_frames", &result);
-    unsetenv("WEFT_TRACEBACK");
-    check_report(STACK_BYTES, "N");
-    CHECK_STR_HAS(result.err, " recurse_and_hide");
-    CHECK(!strstr(result.err, "sched_goroutine_entry"));
-    CHECK_EQ(result.err[strlen(result.err) - 1], '\n');
-}
-
-/* A copy of this program's file with one of its tables damaged; false: there are no more ways. */
-static bool damaged_copy(const char *path, int how)
-{
-    struct stat is;
-    int in = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    int out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-    REQUIRE(in >= 0 && out >= 0 && fstat(in, &is) == 0);
-    size_t bytes = (size_t)is.st_size;
-    char *from = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, in, 0);
-    REQUIRE(from != MAP_FAILED && ftruncate(out, is.st_size) == 0);
-    char *file = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, out, 0);
-    REQUIRE(file != MAP_FAILED);
-    memcpy(file, from, bytes);
-    Elf64_Ehdr *e = (Elf64_Ehdr *)file;
-    Elf64_Shdr *sections = (Elf64_Shdr *)(file + e->e_shoff), *table = NULL;
-    for (unsigned i = 0; i < e->e_shnum; i++)
-        if (sections[i].sh_type == SHT_SYMTAB)
-            table = &sections[i];
-    REQUIRE(table);
-    switch (how) {
-    case 0:
-        e->e_shoff = UINT64_MAX - 7;
-        break;
-    case 1:
-        e->e_shnum = UINT16_MAX;
-        break;
-    case 2:
-        table->sh_link = UINT32_MAX;
-        break;
-    case 3:
-        table->sh_size = UINT64_MAX;
-        break;
-    case 4:
-        table->sh_offset = bytes - 8;
-        break;
-    case 5:
-        sections[table->sh_link].sh_offset = UINT64_MAX;
-        break;
-    case 6:
-        sections[table->sh_link].sh_size = 1;
-        break;
-    case 7:
-        memset(file + table->sh_offset, 0xff, table->sh_size);
-        break;
-    default:
-        how = -1;
-    }
-    munmap(file, bytes);
-    munmap(from, bytes);
-    close(in);
-    close(out);
-    return how >= 0;
-}
-
-TEST(a_damaged_symbol_table_costs_the_names)
-{
-    /* Goal: with whatever nonsense in the file's tables the addresses are shown, and nothing hangs or
-     * crashes. Method: copies of this program, each damaged in another place. */
-    char path[] = "/tmp/weft-overflow-XXXXXX", copy[64], library[4096];
-    Dl_info weft;
-    REQUIRE(mkdtemp(path) && dladdr((void *)(uintptr_t)weft_run, &weft) != 0);
-    snprintf(library, sizeof(library), "%.*s", (int)(strrchr(weft.dli_fname, '/') - weft.dli_fname),
-             weft.dli_fname);
-    setenv("LD_LIBRARY_PATH", library, 1); /* the copy isn't where its rpath counts from */
-    snprintf(copy, sizeof(copy), "%s/program", path);
-    for (int how = 0; damaged_copy(copy, how); how++) {
-        test_spawn_file(copy, "overflows", &result);
-        check_report(STACK_BYTES, "N");
-        CHECK_STR_HAS(result.err, " (program+0x");
-        CHECK(!strstr(result.err, " recurse"));
-        CHECK_STR_HAS(result.err, " sched_goroutine_entry+0x");
-    }
-    unsetenv("LD_LIBRARY_PATH");
-    unlink(copy);
-    rmdir(path);
 }
