@@ -31,6 +31,7 @@
 #include "arch/sanitize.h"
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
+#include "runtime/sched/fresh.h"
 #include "runtime/sched/sched.h"
 #include "weft-config.h"
 
@@ -160,6 +161,7 @@ struct p {
     _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
+    struct fresh fresh;
 
     _Alignas(CACHE_LINE) unsigned index;
     struct p *next_spare;
@@ -386,6 +388,12 @@ static inline struct p *p_self(void)
     return likely(p && !p_is_orphan(p)) ? p : NULL;
 }
 
+/* How many wait behind `next`. */
+static inline uint64_t p_queued(const struct p *p)
+{
+    return deque_size(&p->runq) + fresh_size(&p->fresh);
+}
+
 /* Changes with each pick. */
 static inline uint64_t p_picks(struct p *p)
 {
@@ -473,6 +481,7 @@ static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *
 /* find.c */
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
 struct g *runq_refuse(struct m *m, struct g *g);
+struct g *runq_take_in_turn(struct p *p);
 struct g *pick_slowly(struct m *m); /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);
