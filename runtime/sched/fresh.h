@@ -19,11 +19,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "arch/assert.h"
 #include "arch/atomic.h"
 
 /* More go to the queue. */
 #ifdef WEFT_TEST_BUILD
-#define FRESH_MAX 4
+#define FRESH_MAX 2
 #else
 #define FRESH_MAX 1024
 #endif
