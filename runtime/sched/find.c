@@ -2,7 +2,7 @@
  * find.c - what to run next, from everywhere. Runs on the scheduler's stack, with no goroutine's
  * on_cpu set, so it may wait.
  *
- * Order: due timers, injected goroutines, this P's queue, other Ps' queues (half of one), other Ps'
+ * Order: due timers, injected goroutines, this P's queues, other Ps' queues (half of one, or their oldest fresh one), other Ps'
  * `next`. Normally `next` comes before the queue; at a slow pick after it, so that a pair that
  * hands `next` to and fro can't starve the rest.
  *
@@ -24,6 +24,7 @@ SANITIZE_OWNER_DATA_BEGIN
 #define SPIN_PROBE_EVERY 16
 #define RETRIES_BEFORE_YIELD 16
 #define STEAL_ROUNDS 2
+#define FRESH_AGE_NS 1000000
 #define STEAL_PAYS_NS 20000
 #define STEAL_PAUSE_MIN_NS 20000
 #define STEAL_PAUSE_MAX_NS 1000000
@@ -92,7 +93,7 @@ bool work_queued(void)
         return true;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i]; /* NULL: gone with an orphan */
-        if (p && deque_size(&p->runq))
+        if (p && p_queued(p))
             return true;
     }
     return false;
@@ -106,7 +107,7 @@ bool work_visible(struct m *m)
     bool paused = m->pause_until != 0 && os_now() < m->pause_until;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
-        if (deque_size(&p->runq) && (!paused || p_is_idle(p)))
+        if (p_queued(p) && (!paused || p_is_idle(p)))
             return true;
         if (next_for(m, p))
             return true;
@@ -147,12 +148,27 @@ static void judge_pause(struct m *m)
         m->pause_until = 0;
 }
 
+/* Up to half of them, one by one, the oldest first. */
+static struct g *steal_fresh(struct p *p, struct p *v, unsigned *stolen)
+{
+    uint64_t wanted = (fresh_size(&v->fresh) + 1) / 2;
+    struct g *first = wanted ? fresh_steal(&v->fresh) : NULL, *g = first;
+    for (*stolen = 0; g; (*stolen)++) {
+        if (*stolen)
+            runq_push_tail(p, g);
+        g = *stolen + 1 < wanted && *stolen + 1 < DEQUE_STEAL_MAX ? fresh_steal(&v->fresh) : NULL;
+    }
+    return first;
+}
+
 static struct g *steal_queued(struct m *m, struct p *p, struct p *v)
 {
     unsigned n;
-    if (!deque_size(&v->runq) || (m->pause_until != 0 && !p_is_idle(v)))
+    if (!p_queued(v) || (m->pause_until != 0 && !p_is_idle(v)))
         return NULL;
     struct g *g = deque_steal_half(&v->runq, &p->runq, &n);
+    if (!g)
+        g = steal_fresh(p, v, &n);
     if (g) {
         counter_add(&p->steals, n);
         m->stole_at = os_now();
@@ -194,12 +210,38 @@ static struct g *steal(struct m *m, bool next_too)
     return NULL;
 }
 
+struct g *runq_take_in_turn(struct p *p)
+{
+    bool queue_first = !p->fresh.passed && deque_size(&p->runq);
+    p->fresh.passed = queue_first;
+    struct g *g = queue_first ? runq_take_queued(p) : runq_take_fresh(p);
+    if (!g)
+        g = queue_first ? runq_take_fresh(p) : runq_take_queued(p);
+    return g;
+}
+
 static struct g *take_local(struct p *p, bool queue_first)
 {
-    struct g *g = queue_first ? runq_take_queued(p) : runq_take_next(p);
+    struct g *g = queue_first ? runq_take_queued(p) : NULL;
     if (!g)
-        g = queue_first ? runq_take_next(p) : runq_take_queued(p);
-    return g;
+        g = runq_take_next(p);
+    return g ? g : runq_take_waiting(p);
+}
+
+/* The oldest of the fresh ones goes to the queue when it has waited for FRESH_AGE_NS, maybe longer. */
+static void fresh_age(struct fresh *f, struct p *p)
+{
+    int64_t now = os_now();
+    uint64_t top = atomic_load_relaxed(&f->top);
+    if (top != f->seen_top) {
+        f->seen_top = top;
+        f->seen_at = now;
+    } else if (now - f->seen_at >= FRESH_AGE_NS) {
+        struct g *oldest = fresh_steal(f);
+        f->seen_at = now;
+        if (oldest)
+            runq_push_tail(p, oldest);
+    }
 }
 
 /* Begin a new round of picks, or go on with one that p_look_soon() has interrupted. Whether the last one is
@@ -208,6 +250,8 @@ static bool round_begin(struct p *p)
 {
     uint32_t put_off = p->picks_put_off;
     bool used_up = atomic_load_relaxed(&p->picks_left) == 0 && put_off == 0;
+    if (!fresh_holds_none(&p->fresh))
+        fresh_age(&p->fresh, p);
     p->picks_put_off = 0;
     atomic_store_relaxed(&p->rounds, atomic_load_relaxed(&p->rounds) + 1);
     atomic_store_release(&p->picks_left,
@@ -294,9 +338,8 @@ bool sched_may_spin_here(void)
         return false;
     uint64_t word = atomic_load_relaxed(&sched.word);
     unsigned others = (word & WORD_IDLE_MASK) + (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
-    struct deque *q = &m->p->runq;
     return others + 1 < atomic_load_relaxed(&sched.procs) && !atomic_load_relaxed(&m->p->next) &&
-           atomic_load_relaxed(&q->tail) == atomic_load_relaxed(&q->head);
+           !p_queued(m->p);
 }
 
 static void spin_paid(struct m *m, bool paid)

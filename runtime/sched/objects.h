@@ -31,6 +31,7 @@
 #include "arch/sanitize.h"
 #include "arch/signal.h"
 #include "runtime/sched/deque.h"
+#include "runtime/sched/fresh.h"
 #include "runtime/sched/sched.h"
 #include "weft-config.h"
 
@@ -160,6 +161,7 @@ struct p {
     _Atomic(uint32_t) section;      /* see blocking.c */
 
     struct deque runq;
+    struct fresh fresh;
 
     _Alignas(CACHE_LINE) unsigned index;
     struct p *next_spare;
@@ -382,6 +384,12 @@ static inline struct p *p_self(void)
 {
     struct p *p = p_held();
     return likely(p && !p_is_orphan(p)) ? p : NULL;
+}
+
+/* How many wait behind `next`. */
+static inline uint64_t p_queued(const struct p *p)
+{
+    return deque_size(&p->runq) + fresh_size(&p->fresh);
 }
 
 /* Changes with each pick. */

@@ -86,6 +86,9 @@ static void note_queued(struct look *l)
         uint64_t head = atomic_load_acquire(&p->runq.head), n = deque_size(&p->runq);
         for (uint64_t at = head; at < head + n; at++)
             add_queued(l, atomic_load_relaxed(&a->slots[at & a->mask]));
+        head = atomic_load_acquire(&p->fresh.top), n = fresh_size(&p->fresh);
+        for (uint64_t at = head; at < head + n; at++)
+            add_queued(l, atomic_load_relaxed(&p->fresh.slots[at % FRESH_MAX]));
         add_queued(l, atomic_load_acquire(&p->next));
     }
     for (struct g *g = atomic_load_acquire(&sched.injected); g; g = g->next)

@@ -25,7 +25,7 @@ bool p_is_retiring(struct p *p)
 static void empty(struct p *p)
 {
     bool some = false;
-    for (struct g *g; (g = runq_take_next(p)) || (g = runq_take_queued(p)); some = true)
+    for (struct g *g; (g = runq_take_next(p)) || (g = runq_take_waiting(p)); some = true)
         injection_push(g);
     magazine_flush(&p->gs.free, &sched.g_class.depot);
     caches_flush(p->caches);

@@ -116,7 +116,7 @@ void p_reset(struct p *p)
     atomic_store_relaxed(&p->timer.earliest, OS_FOREVER);
     atomic_store_relaxed(&p->timer.loose, OS_FOREVER);
     atomic_store_relaxed(&p->last_m, NULL);
-    while (deque_pop(&p->runq))
+    while (deque_pop(&p->runq) || fresh_take(&p->fresh))
         ;
 }
 

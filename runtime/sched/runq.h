@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * runq.h - the queues of a P, as its holder uses them: `next`, then the deque.
+ * runq.h - the queues of a P, as its holder uses them: `next`, then the fresh ones and the deque.
  *
- * weft_go and single wake-ups go to `next`; who stood there goes to the deque's tail. `next` inherits
- * the time slice: picks take it first, but every SLOW_PICK_EVERY-th is a slow pick (find.c), where the
- * deque comes first.
+ * weft_go and single wake-ups go to `next`. Who stood there goes to the fresh ones (fresh.h) if it hasn't run yet and there
+ * is room, else to the deque's tail. `next` inherits the time slice: picks take it first, then the newest of the fresh ones
+ * and the oldest of the deque in turn. Every SLOW_PICK_EVERY-th is a slow pick (find.c), where the deque comes first, and
+ * the oldest of the fresh ones goes to its tail; so nobody waits for ever.
  *
  * Only the holder fills `next`; thieves only empty it, by a CAS, and rarely: when it has stood there for long. So they
  * bear the cost. While the holder takes it, `taking` is set, and a thief announces himself in `thieves`; each then
@@ -14,7 +15,7 @@
  * even if it saw it. A displaced goroutine's way to the tail comes after the RMW. In both cases sysmon finds what the
  * look has missed (a fence would cost each wake-up or weft_go 2.3 ns).
  *
- * Cost: push_next 0 RMWs, 1 if it displaces; push_tail 0; pick 0 of `next`, 1 of the deque. Solo: 0. Rejected: an RMW for
+ * Cost: push_next 0 RMWs, 1 if it displaces; push_tail 0; pick 0 of `next`, 1 of the others. Solo: 0. Rejected: an RMW for
  * each push and pick of `next` (docs/decisions.md). */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
@@ -49,6 +50,13 @@ static inline void wake_check(struct p *p)
     wake_if_idle(p);
 }
 
+/* One that had to give up `next`. */
+static inline __attribute__((always_inline)) void runq_push_displaced(struct p *p, struct g *g)
+{
+    if (g->stack || unlikely(!fresh_push(&p->fresh, g)))
+        runq_push_tail(p, g);
+}
+
 /* Behind all others, and wake somebody, maybe. */
 static inline void runq_push_last(struct p *p, struct g *g)
 {
@@ -73,7 +81,7 @@ static inline __attribute__((always_inline)) struct g *runq_swap_next(struct p *
 static inline __attribute__((always_inline)) void runq_settle_next(struct p *p, struct g *displaced)
 {
     if (displaced) {
-        runq_push_tail(p, displaced);
+        runq_push_displaced(p, displaced);
         if (!p_is_solo(p))
             wake_check(p);
     } else {
@@ -146,6 +154,16 @@ static inline __attribute__((always_inline)) struct g *runq_take_queued(struct p
     return p_is_solo(p) ? deque_pop_unshared(q, head) : deque_pop(q);
 }
 
+static inline struct g *runq_take_fresh(struct p *p)
+{
+    return p_is_solo(p) ? fresh_take_unshared(&p->fresh) : fresh_take(&p->fresh);
+}
+
+static inline __attribute__((always_inline)) struct g *runq_take_waiting(struct p *p)
+{
+    return likely(fresh_holds_none(&p->fresh)) ? runq_take_queued(p) : runq_take_in_turn(p);
+}
+
 static inline bool runq_slow_pick_is_due(struct p *p)
 {
     return atomic_load_relaxed(&p->picks_left) == 0;
@@ -167,7 +185,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick(struct m *m)
         return pick_slowly(m);
     atomic_store_relaxed(&p->picks_left, left - 1);
     struct g *g = runq_take_next(p);
-    return runq_settled(m, g ? g : runq_take_queued(p));
+    return runq_settled(m, g ? g : runq_take_waiting(p));
 }
 
 /* The same, with `from` to the tail if there is one. */
@@ -175,7 +193,8 @@ static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m
 {
     struct p *p = m->p;
     uint32_t left = atomic_load_relaxed(&p->picks_left);
-    if (likely(left != 0 && !atomic_load_relaxed(&p->next) && !atomic_load_relaxed(&m->asked))) {
+    if (likely(left != 0 && !atomic_load_relaxed(&p->next) && fresh_holds_none(&p->fresh) &&
+               !atomic_load_relaxed(&m->asked))) {
         atomic_store_relaxed(&p->picks_left, left - 1);
         struct g *g = runq_settled(m, runq_take_queued(p));
         if (g)

@@ -77,7 +77,7 @@ void weft_stats_read(weft_stats *out)
         struct p *p = sched.ps[i];
         if (!p)
             continue;
-        out->runnable += deque_size(&p->runq) + (atomic_load_acquire(&p->next) != NULL);
+        out->runnable += p_queued(p) + (atomic_load_acquire(&p->next) != NULL);
         timers += atomic_load_acquire(&p->timers);
     }
     out->timers = timers > 0 ? (uint64_t)timers : 0;

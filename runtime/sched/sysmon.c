@@ -85,8 +85,8 @@ static void trim_if_due(struct monitor *mon, int64_t now)
 /* Whether some goroutine could run if p's gave way. */
 static bool others_wait(struct p *p, int64_t now)
 {
-    return deque_size(&p->runq) || atomic_load_relaxed(&p->next) ||
-           atomic_load_relaxed(&sched.injected) || timers_earliest() <= now;
+    return p_queued(p) || atomic_load_relaxed(&p->next) || atomic_load_relaxed(&sched.injected) ||
+           timers_earliest() <= now;
 }
 
 /* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have

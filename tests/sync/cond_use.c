@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cond_use.c - weft_cond without deadlines: who is woken by what, and what isn't remembered. */
 #include "crew.h"
-#include "queued.h"
 
 static weft_mutex mutex;
 static weft_cond cond;
@@ -44,7 +43,7 @@ static void park_waiters(int from, int n)
     for (int i = from; i < n; i++) {
         crew_park((uint64_t)(i - from) + 1, i % 3 == 1 ? wait_far_and_log : wait_and_log,
                   (void *)(intptr_t)('a' + i));
-        TEST_UNTIL(peek(&mutex.state_) == 0);
+        TEST_UNTIL(__atomic_load_n(&mutex.state_, __ATOMIC_ACQUIRE) == 0);
     }
 }
 
