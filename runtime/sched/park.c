@@ -49,6 +49,16 @@ static inline __attribute__((always_inline)) void g_becomes_current(struct m *m,
     atomic_store_relaxed(&g->on_cpu, ON_CPU);
 }
 
+static __attribute__((noinline)) void left_specially(struct m *m, struct g *g)
+{
+    if (g->flags & G_LOCKED) {
+        m->locked_g = NULL;
+        m->ends = true;
+    }
+    if ((g->flags & G_MAIN) && !atomic_load_relaxed(&sched.main_gone))
+        run_main_returned();
+}
+
 /* The goroutine that ran here before has left its stack for good. */
 static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
 {
@@ -56,10 +66,8 @@ static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
     sanitize_fiber_destroy(&g->fiber);
     if (likely(g->stack->pooled || g->stack != sched.main_stack))
         stack_put(&sched.stack_class, &p->stacks, g->stack);
-    if (unlikely(g->flags & G_LOCKED)) {
-        m->locked_g = NULL;
-        m->ends = true;
-    }
+    if (unlikely(g->flags & (G_LOCKED | G_MAIN)))
+        left_specially(m, g);
     g_free(p, g);
 }
 
@@ -384,6 +392,15 @@ void waiter_wake_in_order(struct waiter *w)
     runq_push_last(p, g);
 }
 
+static inline __attribute__((always_inline, noreturn)) void exit_to_loop(struct m *m, struct g *g)
+{
+    g->flags |= G_EXITING;
+    m->g = NULL;
+    m->prev = g;
+    sanitize_leave(NULL, &m->fiber);
+    arch_jump(&m->ctx, m);
+}
+
 /* Go on at the next goroutine; the caller's is left behind, exiting. Inlined into the goroutine's first
  * frame, so that exiting leaves no call without its return. */
 static inline __attribute__((always_inline, noreturn)) void exit_here(void)
@@ -413,11 +430,7 @@ static inline __attribute__((always_inline, noreturn)) void exit_here(void)
         sanitize_leave(NULL, &to->fiber);
         arch_jump(&to->ctx, m);
     }
-    g->flags |= G_EXITING;
-    m->g = NULL;
-    m->prev = g;
-    sanitize_leave(NULL, &m->fiber);
-    arch_jump(&m->ctx, m);
+    exit_to_loop(m, g);
 }
 
 _Noreturn void sched_exit(void)
@@ -444,6 +457,17 @@ _Noreturn void sched_abandon(void)
     arch_jump(&m->ctx, m);
 }
 
+/* The run ends when main has left its stack, and its M runs no goroutine (g_reap): were that M held up while it still did,
+ * the end would let it go as an orphan, on the stack that the next run's main gets, and it would go on to end that run. */
+static _Noreturn void main_returned(struct g *g)
+{
+    struct m *m = m_self();
+    counter_add_release(&m->p->ended, 1); /* pairs with sched_alive(), as in exit_here() */
+    arch_fp_save(&m->fp_control);
+    sanitize_release(&sched.main_stack);
+    exit_to_loop(m, g);
+}
+
 /* Its function has returned. */
 static __attribute__((noinline)) void returned_specially(struct g *g)
 {
@@ -452,7 +476,7 @@ static __attribute__((noinline)) void returned_specially(struct g *g)
     if (g->flags & G_WATCHES)
         g_end_watch(g);
     if (g->flags & G_MAIN)
-        run_main_returned();
+        main_returned(g);
 }
 
 _Noreturn void sched_goroutine_entry(void *arg)
