@@ -6,6 +6,7 @@
 #include <weft/weft.h>
 
 enum { LOOPS = 30, TRIES = 20 };
+#define WORK (3 * WEFT_MICROSECOND)     /* the book's 3 ns would be over before they begin */
 #define PATIENCE (2 * WEFT_MILLISECOND) /* with as much room again */
 
 static weft_mutex shared;
@@ -20,7 +21,7 @@ static bool goes_on(void)
 static void greedy_loop(void)
 {
     weft_mutex_lock(&shared);
-    weft_sleep(3);
+    weft_sleep(WORK);
     weft_mutex_unlock(&shared);
 }
 
@@ -37,7 +38,7 @@ static void polite_worker(void *arg)
     for (; goes_on(); polite_loops++) {
         for (int i = 0; i < 3; i++) {
             weft_mutex_lock(&shared);
-            weft_sleep(1);
+            weft_sleep(WORK / 3);
             weft_mutex_unlock(&shared);
         }
     }
@@ -54,7 +55,7 @@ static int64_t loop_ns(void)
 static bool both_get_on(void)
 {
     weft_waitgroup done = {0};
-    int64_t bound = 3 * PATIENCE / loop_ns();
+    int64_t bound = 3 * PATIENCE / loop_ns() + 3; /* three in turn */
     greedy_loops = polite_loops = 0;
     weft_waitgroup_go(&done, greedy_worker, NULL);
     weft_waitgroup_go(&done, polite_worker, NULL);
