@@ -10,7 +10,8 @@
 
 enum { SIGNALS_MAX = 8, TRIES = 20 };
 #define FIRST (10 * WEFT_MILLISECOND)
-#define ABOUT (5 * FIRST) /* what a machine takes that has something else to do; the next signal is far */
+#define ABOUT                                                                                      \
+    (5 * FIRST) /* what a machine takes that has something else to do; the next signal is far */
 
 struct watch {
     size_t n;
@@ -111,7 +112,10 @@ static void compare(const char *way, any_of any_of)
     int64_t ns = 2 * ABOUT;
     for (int tries = 0; tries < TRIES && ns >= ABOUT; tries++)
         ns = wait_for(any_of);
-    printf("%s: %s\n", way, ns < FIRST ? "too soon" : ns < ABOUT ? "with the first of them" : "late");
+    printf("%s: %s\n", way,
+           ns < FIRST   ? "too soon"
+           : ns < ABOUT ? "with the first of them"
+                        : "late");
 }
 
 static void wait_for_any(void *arg)

@@ -37,9 +37,7 @@ static void count_cycles(void *arg)
     (void)arg;
     for (int tries = 0; tries < TRIES && cycles >= 0 && cycles < CYCLES; tries++)
         cycles = work();
-    printf("%s\n", cycles < 0         ? "more than fit"
-                   : cycles >= CYCLES ? "as many as fit"
-                                      : "few");
+    printf("%s\n", cycles < 0 ? "more than fit" : cycles >= CYCLES ? "as many as fit" : "few");
 }
 
 int main(void)

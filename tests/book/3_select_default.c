@@ -4,7 +4,9 @@
 #include <weft/weft.h>
 
 enum { TRIES = 100 };
-#define AT_ONCE (WEFT_MILLISECOND / 10) /* it takes a fraction of that; a machine that is busy, more now and then */
+#define AT_ONCE                                                                                    \
+    (WEFT_MILLISECOND /                                                                            \
+     10) /* it takes a fraction of that; a machine that is busy, more now and then */
 
 static void do_not_wait(void *arg)
 {
@@ -18,7 +20,8 @@ static void do_not_wait(void *arg)
         int64_t ns = weft_now() - begin;
         least = ns < least ? ns : least;
     }
-    printf("In default after %lld ns\n%s\n", (long long)least, least < AT_ONCE ? "at once" : "late");
+    printf("In default after %lld ns\n%s\n", (long long)least,
+           least < AT_ONCE ? "at once" : "late");
     weft_chan_unref(c2);
 }
 

@@ -4,8 +4,10 @@
  * to a channel that it made or added is dropped. One that never ends is found by the test's time limit, and a
  * reference that is left by the exit status 1.
  *
+ * A stage of the library takes its inputs' references over and gives one of its output: those that it holds itself aren't counted.
+ *
  * BOOK_LEFT is the number of goroutines that the program means to leave waiting for ever, BOOK_REFERENCES how many
- * references those keep. BOOK_COUNTS_CHANNELS is 0 where channels come from the library's stages, which weren't counted. */
+ * references those keep, or the program hands over as elements. BOOK_COUNTS_CHANNELS is 0 where that depends on the run. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <weft/weft.h>
@@ -40,6 +42,60 @@ void __wrap_weft_chan_unref(weft_chan *ch)
     atomic_fetch_sub(&references, ch != NULL);
     __real_weft_chan_unref(ch);
 }
+
+/* ---- stages ---- */
+
+#define COUNTED(result, name, parameters, arguments, given, taken)                                 \
+    result __real_weft_##name parameters;                                                          \
+    result __wrap_weft_##name parameters;                                                          \
+    result __wrap_weft_##name parameters                                                           \
+    {                                                                                              \
+        long taken_over = (long)(taken);                                                           \
+        result made = __real_weft_##name arguments;                                                \
+        atomic_fetch_add(&references, (long)(given) - taken_over);                                 \
+        return made;                                                                               \
+    }
+
+typedef void (*map_fn)(void *out, const void *in, void *arg);
+
+static long count(weft_chan *const *chans, size_t n)
+{
+    long channels = 0;
+    for (size_t i = 0; i < n; i++)
+        channels += chans[i] != NULL;
+    return channels;
+}
+
+COUNTED(weft_chan *, or, (weft_chan *const *chans, size_t n), (chans, n), made != NULL,
+        count(chans, n))
+COUNTED(weft_chan *, or_done, (weft_chan * done, weft_chan *in), (done, in), made != NULL,
+        in != NULL)
+COUNTED(weft_chan *, repeat, (weft_chan * done, const void *values, size_t n, size_t size),
+        (done, values, n, size), made != NULL, 0)
+COUNTED(weft_chan *, repeat_fn,
+        (weft_chan * done, size_t size, void (*fn)(void *, void *), void *arg),
+        (done, size, fn, arg), made != NULL, 0)
+COUNTED(weft_chan *, take, (weft_chan * done, weft_chan *in, size_t n), (done, in, n), made != NULL,
+        in != NULL)
+COUNTED(weft_chan *, map, (weft_chan * done, weft_chan *in, size_t size, map_fn fn, void *arg),
+        (done, in, size, fn, arg), made != NULL, in != NULL)
+COUNTED(weft_chan *, filter,
+        (weft_chan * done, weft_chan *in, bool (*keep)(const void *, void *), void *arg),
+        (done, in, keep, arg), made != NULL, in != NULL)
+COUNTED(weft_chan *, buffer, (weft_chan * done, weft_chan *in, size_t n), (done, in, n),
+        made != NULL, in != NULL)
+COUNTED(weft_chan *, fan_in, (weft_chan * done, weft_chan *const *ins, size_t n), (done, ins, n),
+        made != NULL, count(ins, n))
+COUNTED(int, fan_out,
+        (weft_chan * done, weft_chan *in, weft_chan **outs, size_t n, size_t size, map_fn fn,
+         void *arg),
+        (done, in, outs, n, size, fn, arg), count(outs, n), in != NULL)
+COUNTED(int, tee, (weft_chan * done, weft_chan *in, weft_chan **out1, weft_chan **out2),
+        (done, in, out1, out2), (*out1 != NULL) + (*out2 != NULL), in != NULL)
+COUNTED(weft_chan *, bridge, (weft_chan * done, weft_chan *streams, size_t size),
+        (done, streams, size), made != NULL, streams != NULL)
+
+/* ---- around main ---- */
 
 struct program {
     weft_fn main_fn;
