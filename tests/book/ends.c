@@ -56,6 +56,7 @@ void __wrap_weft_chan_unref(weft_chan *ch)
         return made;                                                                               \
     }
 
+typedef weft_chan *channel;
 typedef void (*map_fn)(void *out, const void *in, void *arg);
 
 static long count(weft_chan *const *chans, size_t n)
@@ -66,34 +67,29 @@ static long count(weft_chan *const *chans, size_t n)
     return channels;
 }
 
-COUNTED(weft_chan *, or, (weft_chan *const *chans, size_t n), (chans, n), made != NULL,
-        count(chans, n))
-COUNTED(weft_chan *, or_done, (weft_chan * done, weft_chan *in), (done, in), made != NULL,
-        in != NULL)
-COUNTED(weft_chan *, repeat, (weft_chan * done, const void *values, size_t n, size_t size),
+COUNTED(channel, or, (channel const *chans, size_t n), (chans, n), made != NULL, count(chans, n))
+COUNTED(channel, or_done, (channel done, channel in), (done, in), made != NULL, in != NULL)
+COUNTED(channel, repeat, (channel done, const void *values, size_t n, size_t size),
         (done, values, n, size), made != NULL, 0)
-COUNTED(weft_chan *, repeat_fn,
-        (weft_chan * done, size_t size, void (*fn)(void *, void *), void *arg),
+COUNTED(channel, repeat_fn, (channel done, size_t size, void (*fn)(void *, void *), void *arg),
         (done, size, fn, arg), made != NULL, 0)
-COUNTED(weft_chan *, take, (weft_chan * done, weft_chan *in, size_t n), (done, in, n), made != NULL,
+COUNTED(channel, take, (channel done, channel in, size_t n), (done, in, n), made != NULL,
         in != NULL)
-COUNTED(weft_chan *, map, (weft_chan * done, weft_chan *in, size_t size, map_fn fn, void *arg),
+COUNTED(channel, map, (channel done, channel in, size_t size, map_fn fn, void *arg),
         (done, in, size, fn, arg), made != NULL, in != NULL)
-COUNTED(weft_chan *, filter,
-        (weft_chan * done, weft_chan *in, bool (*keep)(const void *, void *), void *arg),
+COUNTED(channel, filter, (channel done, channel in, bool (*keep)(const void *, void *), void *arg),
         (done, in, keep, arg), made != NULL, in != NULL)
-COUNTED(weft_chan *, buffer, (weft_chan * done, weft_chan *in, size_t n), (done, in, n),
-        made != NULL, in != NULL)
-COUNTED(weft_chan *, fan_in, (weft_chan * done, weft_chan *const *ins, size_t n), (done, ins, n),
-        made != NULL, count(ins, n))
+COUNTED(channel, buffer, (channel done, channel in, size_t n), (done, in, n), made != NULL,
+        in != NULL)
+COUNTED(channel, fan_in, (channel done, channel const *ins, size_t n), (done, ins, n), made != NULL,
+        count(ins, n))
 COUNTED(int, fan_out,
-        (weft_chan * done, weft_chan *in, weft_chan **outs, size_t n, size_t size, map_fn fn,
-         void *arg),
+        (channel done, channel in, channel *outs, size_t n, size_t size, map_fn fn, void *arg),
         (done, in, outs, n, size, fn, arg), count(outs, n), in != NULL)
-COUNTED(int, tee, (weft_chan * done, weft_chan *in, weft_chan **out1, weft_chan **out2),
-        (done, in, out1, out2), (*out1 != NULL) + (*out2 != NULL), in != NULL)
-COUNTED(weft_chan *, bridge, (weft_chan * done, weft_chan *streams, size_t size),
-        (done, streams, size), made != NULL, streams != NULL)
+COUNTED(int, tee, (channel done, channel in, channel *out1, channel *out2), (done, in, out1, out2),
+        (*out1 != NULL) + (*out2 != NULL), in != NULL)
+COUNTED(channel, bridge, (channel done, channel streams, size_t size), (done, streams, size),
+        made != NULL, streams != NULL)
 
 /* ---- around main ---- */
 
