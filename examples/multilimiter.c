@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * multilimiter.c - chapter 5 of "Concurrency in Go": limits that belong to different things are kept apart and combined where they are used. The
  * interface as a whole allows two calls a second and ten a minute, its disk one a second, its network three a second; a
- * file takes interface and disk, an address interface and network. A second is 6 ms here, and what the arithmetic
- * of the buckets says is checked: no call before its time. */
+ * file takes interface and disk, an address interface and network. A second is 10 ms here, and each call's time is what the
+ * arithmetic of the buckets says. */
 #include <stdio.h>
 #include <weft/weft.h>
 
-#define SECOND (6 * WEFT_MILLISECOND)
+#define SECOND (10 * WEFT_MILLISECOND)
 #define MINUTE (60 * SECOND)
-enum { FILES = 6, ADDRESSES = 6, CALLS = FILES + ADDRESSES };
+enum { FILES = 6, ADDRESSES = 6, CALLS = FILES + ADDRESSES, TRIES = 20 };
 
 struct connection {
     weft_limiter *file, *address; /* each a combination */
@@ -41,33 +41,55 @@ static void use(struct connection *c, weft_limiter *limiter)
         c->times[c->calls++] = weft_now();
 }
 
-/* The nth call, counted from 1, can't come before: two a second, and when ten are used up six seconds for each. */
-static int64_t earliest(int n)
+static int64_t later(int64_t a, int64_t b)
 {
-    int64_t by_second = (n - 1) * SECOND / 2, by_minute = (n - 10) * MINUTE / 10;
-    return by_second > by_minute ? by_second : by_minute;
+    return a > b ? a : b;
 }
 
-static void call(void *arg)
+/* The files come by the disk's rate, one a second, the addresses after them by the interface's, two a second; and
+ * whatever the tenth call has left of the minute, each later one waits for six seconds of it. */
+static int64_t due(int i)
+{
+    int64_t by_second =
+        i < FILES ? i * SECOND : (FILES - 1) * SECOND + (i - FILES + 1) * SECOND / 2;
+    return later(by_second, (i - 9) * MINUTE / 10);
+}
+
+/* Returns how many calls came more than a tenth too soon; *late: a tenth too late, and more than half a second, in which one may
+ * wait for a processor. */
+static int call(int *late)
 {
     struct connection c = {0};
-    int too_soon = 0;
-    (void)arg;
+    int soon = 0;
+    *late = 0;
     int64_t begin = weft_now();
     open_connection(&c);
     for (int i = 0; i < FILES; i++)
         use(&c, c.file);
     for (int i = 0; i < ADDRESSES; i++)
         use(&c, c.address);
-    for (int i = 0; i < c.calls; i++)
-        too_soon += c.times[i] - begin < earliest(i + 1) - SECOND / 10;
-    too_soon += c.times[FILES - 1] - begin < (FILES - 1) * SECOND - SECOND / 10; /* the disk's */
-    printf("%d calls, %d of them too soon\n", c.calls, too_soon);
+    for (int i = 0; i < c.calls; i++) {
+        int64_t came = c.times[i] - begin;
+        soon += came < due(i) - due(i) / 10;
+        *late += came > due(i) + due(i) / 10 + SECOND / 2;
+    }
+    printf("%d calls, %d too soon, %d late\n", c.calls, soon, *late);
     weft_limiter_unref(c.file);
     weft_limiter_unref(c.address);
+    return soon;
+}
+
+/* A machine that is busy with something else may be late, now and then; but never too soon. */
+static void call_in_time(void *arg)
+{
+    int soon = 0, late = 1;
+    (void)arg;
+    for (int tries = 0; tries < TRIES && soon == 0 && late > 0; tries++)
+        soon = call(&late);
+    printf("%s\n", soon ? "too soon" : late ? "late" : "each in its time");
 }
 
 int main(void)
 {
-    return weft_run(call, NULL, NULL);
+    return weft_run(call_in_time, NULL, NULL);
 }

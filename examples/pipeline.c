@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * pipeline.c - a pipeline (chapter 4 of "Concurrency in Go"): multiply(add(multiply(x, 2), 1), 2) over 1..4. First in
  * batches: each stage is done with all values before the next begins. Then as a stream: each stage is a goroutine, which
- * passes on one value at a time and stops when `done` is closed or its input ends. */
+ * passes on one value at a time and stops when `done` is closed or its input ends; by hand, and with weft_map. */
 #include <weft/weft.h>
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void batch(void)
     printf("\n");
 }
 
-/* ---- as a stream ---- */
+/* ---- as a stream, by hand ---- */
 
 struct stage {
     weft_chan *done, *in, *out;
@@ -92,8 +92,8 @@ static weft_chan *generator(weft_chan *done)
 static void stream(void)
 {
     weft_chan *done = weft_chan_new(0, 0);
-    weft_chan *doubled = stage(done, generator(done), multiply, 2);
-    weft_chan *out = stage(done, stage(done, doubled, add, 1), multiply, 2);
+    weft_chan *twice = stage(done, generator(done), multiply, 2);
+    weft_chan *out = stage(done, stage(done, twice, add, 1), multiply, 2);
     printf("stream: ");
     WEFT_RANGE(int, v, out) printf("%d ", v);
     printf("\n");
@@ -102,11 +102,42 @@ static void stream(void)
     weft_chan_unref(done);
 }
 
+/* ---- as a stream of the library's stages ---- */
+
+static void doubled(void *out, const void *in, void *arg)
+{
+    (void)arg;
+    *(int *)out = multiply(*(const int *)in, 2);
+}
+
+static void one_more(void *out, const void *in, void *arg)
+{
+    (void)arg;
+    *(int *)out = add(*(const int *)in, 1);
+}
+
+static void stages(void)
+{
+    static const int values[] = {1, 2, 3, 4};
+    weft_chan *done = weft_chan_new(0, 0);
+    weft_chan *in = weft_take(done, weft_repeat(done, values, 4, sizeof(int)), 4);
+    weft_chan *sum =
+        weft_map(done, weft_map(done, in, sizeof(int), doubled, NULL), sizeof(int), one_more, NULL);
+    weft_chan *out = weft_map(done, sum, sizeof(int), doubled, NULL);
+    printf("stages: ");
+    WEFT_RANGE(int, v, out) printf("%d ", v);
+    printf("\n");
+    weft_chan_unref(out);
+    weft_chan_close(done); /* repeat would go on */
+    weft_chan_unref(done);
+}
+
 static void pipeline(void *arg)
 {
     (void)arg;
     batch();
     stream();
+    stages();
 }
 
 int main(void)

@@ -18,13 +18,18 @@ static void wait_for_begin(void *arg)
 
 static void unblock(void *arg)
 {
+    weft_stats stats;
     (void)arg;
     begin = weft_chan_new(0, 0);
     for (int i = 0; i < 5; i++) {
         weft_waitgroup_add(&finished, 1);
         weft_go(wait_for_begin, NULL);
     }
-    printf("Unblocking goroutines...\n");
+    do {
+        weft_yield();
+        weft_stats_read(&stats);
+    } while (stats.parked < 5);
+    printf("all %d wait\nUnblocking goroutines...\n", 5 - order);
     fflush(stdout);
     weft_chan_close(begin);
     weft_waitgroup_wait(&finished);

@@ -1,36 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 3-maxprocs - chapter 3, the GOMAXPROCS lever, moved while goroutines run: with n processors n goroutines run at
- * the same instant, each of which computes and never gives way. */
+ * 3-maxprocs - chapter 3, the GOMAXPROCS lever, moved up and down while goroutines run: with n processors n of them run at
+ * the same instant, and never more. Each computes, without a call of weft's, until as many run as can; then it gives way. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <weft/weft.h>
 
-static atomic_int meeting, wanted;
+enum { WORKERS = 5, TURNS = 5 };
+
+static atomic_int running, most, wanted, turns[WORKERS];
+static atomic_bool end;
 static weft_waitgroup all;
 
-static void meet(void *arg)
+static void work(void *arg)
 {
-    (void)arg;
-    atomic_fetch_add(&meeting, 1);
-    while (atomic_load(&meeting) <
-           atomic_load(&wanted)) /* as long as one isn't running this never ends */
-        ;
-    weft_waitgroup_done(&all);
+    atomic_int *mine = arg;
+    while (!end) {
+        int now = ++running, before = most;
+        while (before < now && !atomic_compare_exchange_weak(&most, &before, now))
+            ;
+        while (running < wanted && !end) /* as long as one of them can't run this never ends */
+            ;
+        running--;
+        ++*mine;
+        weft_yield();
+    }
+}
+
+/* Until each has given way so many times. */
+static void watch_turns(int n)
+{
+    int until[WORKERS];
+    for (int i = 0; i < WORKERS; i++)
+        until[i] = turns[i] + n;
+    for (int i = 0; i < WORKERS; i++)
+        while (turns[i] < until[i])
+            weft_sleep(WEFT_MILLISECOND);
 }
 
 static void move_the_lever(void *arg)
 {
+    static const int positions[] = {1, 2, 4, 3, 1, 4, 2};
     (void)arg;
-    for (int n = 1; n <= 4; n++) {
+    for (int i = 0; i < WORKERS; i++)
+        weft_waitgroup_go(&all, work, &turns[i]);
+    for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
+        int n = positions[i];
+        wanted = n; /* first: with fewer processors more would never come */
         weft_maxprocs(n);
-        atomic_store(&meeting, 0);
-        atomic_store(&wanted, n);
-        weft_waitgroup_add(&all, n);
-        for (int i = 0; i < n; i++)
-            weft_go(meet, NULL);
-        weft_waitgroup_wait(&all);
-        printf("%d at once\n", n);
+        watch_turns(2); /* one that computes keeps its processor until it gives way */
+        most = 0;
+        watch_turns(TURNS);
+        printf("%d: %d at once\n", n, most);
     }
+    end = true;
+    weft_waitgroup_wait(&all);
 }
 
 int main(void)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 3-nil-channels - chapter 3, channels: sending to and receiving from a NULL channel blocks for ever, so in a select
- * such a case is switched off; closing one panics. */
+ * such a case is switched off; closing one panics. With the argument "deadlock" main doesn't close it, but receives from it,
+ * too, and nobody is left who could go on. */
 #include <stdio.h>
+#include <string.h>
 #include <weft/weft.h>
 
-static void receive(void *arg)
+static void receive_nil(void *arg)
 {
     weft_chan_recv(NULL, NULL);
     printf("never\n");
     (void)arg;
 }
 
-static void send(void *arg)
+static void send_nil(void *arg)
 {
     weft_chan_send(NULL, "x");
     printf("never\n");
@@ -21,9 +23,9 @@ static void send(void *arg)
 static void use_nil(void *arg)
 {
     weft_stats stats;
-    (void)arg;
-    weft_go(receive, NULL);
-    weft_go(send, NULL);
+    bool deadlock = arg != NULL;
+    weft_go(receive_nil, NULL);
+    weft_go(send_nil, NULL);
     do {
         weft_yield();
         weft_stats_read(&stats);
@@ -32,10 +34,13 @@ static void use_nil(void *arg)
     if (WEFT_SELECT(WEFT_RECV(NULL, NULL), WEFT_SEND(NULL, "x"), WEFT_DEFAULT) == 2)
         printf("neither case can go ahead\n");
     fflush(stdout);
+    if (deadlock)
+        receive_nil(NULL);
     weft_chan_close(NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return weft_run(use_nil, NULL, NULL);
+    static char deadlock[] = "deadlock";
+    return weft_run(use_nil, argc > 1 && strcmp(argv[1], deadlock) == 0 ? deadlock : NULL, NULL);
 }

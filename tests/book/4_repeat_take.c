@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 4-repeat-take - chapter 4, generators: repeat gives the same values until told to stop, repeat_fn what a function
- * gives, take passes on so many; each makes one more element only when somebody takes it. */
+ * gives, take passes on so many; each makes one more element only when somebody takes it. By hand, and with the library's. */
 #include <stdio.h>
 #include <weft/weft.h>
 
@@ -98,6 +98,7 @@ static void generate(void *arg)
     (void)arg;
     weft_chan *done = weft_chan_new(0, 0);
     print_all(take(done, repeat(done, one, 1), 10));
+    print_all(weft_take(done, weft_repeat(done, one, 1, sizeof one[0]), 10));
     print_all(take(done, repeat_fn(done, next_square), 5));
     weft_chan_close(done);
     weft_chan_unref(done);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 5-heartbeat-interval - chapter 5, heartbeats: a goroutine gives a pulse every 10 ms, whether it has work or nobody takes its
  * results; whoever hears none for a while knows that it isn't well, and needn't wait for results that never come. A
- * pulse waits for nobody. Scaled down by 100; it ends with a number of results, for 10 s of the book. */
+ * pulse waits for nobody. By hand, between its work, and with weft_pulse, which beats while the goroutine keeps it. Scaled down
+ * by 100; it ends with a number of results, for 10 s of the book. */
 #include <stdio.h>
 #include <weft/weft.h>
 
@@ -9,8 +10,11 @@
 
 struct ward {
     weft_chan *done, *heartbeat, *results;
-    int turns; /* it dies after so many, without a word; -1: never */
+    int turns;         /* it dies after so many, without a word; -1: never */
+    weft_pulse *pulse; /* or NULL */
 };
+
+/* ---- by hand ---- */
 
 static void beat(struct ward *w)
 {
@@ -68,15 +72,39 @@ static void do_work(void *arg)
     weft_chan_unref(w->results);
 }
 
+/* ---- with weft_pulse ---- */
+
+static void do_work_pulsing(void *arg)
+{
+    struct ward *w = arg;
+    weft_ticker *work = weft_ticker_new(2 * PULSE);
+    int64_t due;
+    while (WEFT_SELECT(WEFT_RECV(w->done, NULL), WEFT_RECV(weft_ticker_chan(work), &due)) == 1 &&
+           WEFT_SELECT(WEFT_RECV(w->done, NULL), WEFT_SEND(w->results, &due)) == 1)
+        ;
+    weft_ticker_unref(work);
+    weft_pulse_unref(w->pulse); /* the last: closes the heartbeat */
+    weft_chan_close(w->results);
+    weft_chan_unref(w->done);
+    weft_chan_unref(w->heartbeat);
+    weft_chan_unref(w->results);
+}
+
+/* ---- whoever looks after it ---- */
+
 /* Look after a ward until it has given some results, then stop it; or until nothing was heard of it for so long. */
-static void watch(int turns, int64_t patience)
+static void watch(weft_fn work, weft_pulse *pulse, int turns, int64_t patience)
 {
     int pulses = 0, results = 0;
     bool well = true, open = true;
-    weft_chan *done = weft_chan_new(0, 0), *heartbeat = weft_chan_new(0, 0),
-              *values = weft_chan_new(sizeof(int64_t), 0);
-    WEFT_GO(do_work, struct ward, weft_chan_ref(done), weft_chan_ref(heartbeat),
-            weft_chan_ref(values), turns);
+    weft_chan *done = weft_chan_new(0, 0), *values = weft_chan_new(sizeof(int64_t), 0);
+    weft_chan *heartbeat = pulse ? weft_chan_ref(weft_pulse_chan(pulse)) : weft_chan_new(0, 0);
+    struct ward ward = {.done = weft_chan_ref(done),
+                        .heartbeat = weft_chan_ref(heartbeat),
+                        .results = weft_chan_ref(values),
+                        .turns = turns,
+                        .pulse = pulse};
+    weft_go_copy(work, &ward, sizeof ward);
     while (open && well) {
         switch (WEFT_SELECT(WEFT_RECV_OK(heartbeat, NULL, &open), WEFT_RECV_OK(values, NULL, &open),
                             WEFT_AFTER(patience))) {
@@ -108,8 +136,9 @@ static void watch(int turns, int64_t patience)
 static void look_after(void *arg)
 {
     (void)arg;
-    watch(-1, WEFT_MINUTE);
-    watch(2, 10 * PULSE);
+    watch(do_work, NULL, -1, WEFT_MINUTE);
+    watch(do_work_pulsing, weft_pulse_new(PULSE), -1, WEFT_MINUTE);
+    watch(do_work, NULL, 2, 10 * PULSE);
 }
 
 int main(void)

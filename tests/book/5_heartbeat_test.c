@@ -6,6 +6,7 @@
 #include <weft/weft.h>
 
 #define TIMEOUT (20 * WEFT_MILLISECOND)
+enum { TRIES = 50 };
 
 struct work {
     weft_chan *done, *heartbeat, *results;
@@ -73,19 +74,36 @@ static void test_results(weft_chan *done)
     forget(&w);
 }
 
-static void test_health(weft_chan *done)
+/* How many beats were heard of one that dies after two; *silent: for how long there was none then. */
+static int listen_to_the_end(weft_chan *done, int64_t *silent)
 {
     struct work w = start(done, NULL, 0, 2);
-    int64_t last = weft_now(), silent = 0;
+    int64_t last = weft_now();
     int heard = 0;
     while (WEFT_SELECT(WEFT_RECV(w.heartbeat, NULL), WEFT_RECV(w.results, NULL),
                        WEFT_AFTER(TIMEOUT)) == 0) {
         heard++;
         last = weft_now();
     }
-    silent = weft_now() - last;
-    printf("%s\n", heard <= 2 && silent >= TIMEOUT ? "worker goroutine is not healthy!" : "FAIL");
+    *silent = weft_now() - last;
     forget(&w);
+    return heard;
+}
+
+/* On a machine that is busy with something else one beat may fall on another, or the listener be late, now and then. */
+static void test_health(weft_chan *done)
+{
+    int64_t silent = 0;
+    int heard = 0;
+    for (int tries = 0; tries < TRIES && (heard < 2 || silent >= 2 * TIMEOUT); tries++) {
+        heard = listen_to_the_end(done, &silent);
+        if (heard > 2 || silent < TIMEOUT)
+            break;
+    }
+    printf("%d beats, then none for %lld ms\n", heard, (long long)(silent / WEFT_MILLISECOND));
+    printf("%s\n", heard == 2 && silent >= TIMEOUT && silent < 2 * TIMEOUT
+                       ? "worker goroutine is not healthy!"
+                       : "FAIL");
 }
 
 static void test(void *arg)

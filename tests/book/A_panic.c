@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * a-panic - appendix: a goroutine panics among others; the report tells of all of them, of that one first. */
+ * A-panic - appendix: a goroutine panics among others; the report tells of all of them, of that one first. */
 #include <stdio.h>
 #include <weft/weft.h>
 
