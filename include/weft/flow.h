@@ -81,7 +81,7 @@ WEFT_API weft_chan *weft_bridge(weft_chan *done, weft_chan *chan_of_chans, size_
  * counted; weft_pulse_new gives one reference. */
 typedef struct weft_pulse weft_pulse;
 
-/* One that beats every interval_ns by itself, until the last reference is dropped or the run ends; 0: only when weft_pulse_beat is
+/* One that beats every interval_ns by itself (a goroutine, "pulse"), until the last reference is dropped or the run ends; 0: only when weft_pulse_beat is
  * called, and then it needs no run. NULL with errno: EINVAL (below 0), ENOMEM, ESRCH. */
 WEFT_API weft_pulse *weft_pulse_new(int64_t interval_ns);
 WEFT_API weft_pulse *weft_pulse_ref(weft_pulse *p);
