@@ -100,32 +100,37 @@ static int drain_all(weft_chan *done, weft_chan **sources, size_t n)
     return elements;
 }
 
-/* Both sides of a tee to the same place, one of them by workers, too: if they are refused, they take nothing. */
-static void use_joints(weft_chan *done, weft_chan *source, int n)
+/* Both sides of a tee to the same place, one of them by workers, too: if they are refused, they take nothing. One that
+ * nobody else has in the end. */
+static weft_chan *use_joints(weft_chan *done, weft_chan *source, int n)
 {
-    weft_chan *outs[5] = {0}, **sides = &outs[3];
+    weft_chan *outs[5] = {0}, **sides = &outs[3], *shared = NULL;
     int wanted = 2 * n;
     if (!accepted(weft_tee(done, source, &sides[0], &sides[1]))) {
         CHECK(!sides[0] && !sides[1]);
         wanted = 0;
-    } else if (!accepted(weft_fan_out(done, weft_chan_ref(sides[0]), outs, 3, sizeof(int), half_of,
-                                      NULL))) {
-        CHECK(!outs[0] && !outs[1] && !outs[2]);
+    } else {
+        shared = weft_chan_ref(sides[0]);
+        if (!accepted(
+                weft_fan_out(done, weft_chan_ref(shared), outs, 3, sizeof(int), half_of, NULL)))
+            CHECK(!outs[0] && !outs[1] && !outs[2]);
     }
     int elements = drain_all(done, outs, 5);
     if (elements >= 0)
         CHECK_EQ(elements, wanted);
+    return shared;
 }
 
 static void main_joints(void *arg)
 {
     (void)arg;
-    weft_chan *done = got(weft_chan_new(0, 0)), *source = first_numbers(7);
+    weft_chan *done = got(weft_chan_new(0, 0)), *source = first_numbers(7), *shared = NULL;
     if (done && source)
-        use_joints(done, weft_chan_ref(source), 7);
+        shared = use_joints(done, weft_chan_ref(source), 7);
     if (done)
         end_all(done);
     is_dropped(source);
+    is_dropped(shared);
 }
 
 /* What can't be delivered is dropped with the channel that it is in. */
