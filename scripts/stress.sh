@@ -2,7 +2,7 @@
 # Run a test for as long as you like, with random delays at the atomics.
 #
 # Usage: scripts/stress.sh [NAME [SECONDS]]      default: all of tests/stress/, 60 s each
-#   NAME   one of tests/stress/ (gates, tree, ...), or any other of tests/meson.build (stages, wards, chan-linear, ...), which
+#   NAME   one of tests/stress/ (gates, tree, ...), or any other of tests/meson.build (stage-stops, wards, chan-linear, ...), which
 #          is begun again until its time is over, if it doesn't take WEFT_TEST_SECONDS
 # Runs it on 1, 2 and 4 Ps and with 2 Ps on one CPU, a quarter of the time each, in the test build (queues of
 # 2, magazines of 3, assertions on). Environment: WEFT_DELAY=N stops a thread for a random while at one
