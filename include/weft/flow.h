@@ -81,7 +81,7 @@ WEFT_API weft_chan *weft_bridge(weft_chan *done, weft_chan *chan_of_chans, size_
  * counted; weft_pulse_new gives one reference. */
 typedef struct weft_pulse weft_pulse;
 
-/* One that beats every interval_ns by itself, until the last reference is dropped or the run ends; 0: only when weft_pulse_beat is
+/* One that beats every interval_ns by itself (a goroutine, "pulse"), until the last reference is dropped or the run ends; 0: only when weft_pulse_beat is
  * called, and then it needs no run. NULL with errno: EINVAL (below 0), ENOMEM, ESRCH. */
 WEFT_API weft_pulse *weft_pulse_new(int64_t interval_ns);
 WEFT_API weft_pulse *weft_pulse_ref(weft_pulse *p);
@@ -118,13 +118,30 @@ WEFT_API weft_chan *weft_steward(weft_chan *done, int64_t timeout_ns, int64_t pu
 
 WEFT_END_DECLS
 
-/* Stages for the typed channels of WEFT_CHAN_TYPE(name, T), at file scope: name_or_done, name_repeat, name_take, name_filter,
- * name_buffer, name_fan_in, name_tee take and give name_rx; name_map, name_bridge (of a weft_chan *) and name_repeat_fn give one. They
- * cost nothing. */
+/* Stages for the typed channels of WEFT_CHAN_TYPE(name, T), at file scope: name_or_done, name_repeat, name_repeat_fn, name_take, name_map,
+ * name_filter, name_buffer, name_fan_in, name_fan_out, name_tee and name_bridge take and give name_rx, name_or takes it. They cost
+ * nothing. What name_bridge takes is of a type that is defined here, too: name_streams, a channel of name_rx. */
 #define WEFT_FLOW_TYPE(name, T)                                                                    \
+    WEFT_CHAN_TYPE(name##_streams, name##_rx);                                                     \
     WEFT_FLOW_SOURCES_(name, T)                                                                    \
     WEFT_FLOW_STAGES_(name)                                                                        \
-    WEFT_FLOW_JOINTS_(name)                                                                        \
+    WEFT_FLOW_JOINTS_(name, T)                                                                     \
+    WEFT_FLOW_MAP_TYPE(name, name, name, T)
+
+/* From elements of one type to those of another, which are T: name_map and name_fan_out take from_rx and give to_rx. */
+#define WEFT_FLOW_MAP_TYPE(name, from, to, T)                                                      \
+    WEFT_CHAN_FN_(to##_rx)                                                                         \
+    name##_map(weft_chan *done, from##_from_ in, void (*fn)(void *out, const void *in, void *arg), \
+               void *arg)                                                                          \
+    {                                                                                              \
+        return WEFT_CHAN_MAKE_(to##_rx, weft_map(done, WEFT_CHAN_RAW_(in), sizeof(T), fn, arg));   \
+    }                                                                                              \
+    WEFT_CHAN_FN_(int)                                                                             \
+    name##_fan_out(weft_chan *done, from##_from_ in, to##_rx *outs, size_t n,                      \
+                   void (*fn)(void *out, const void *in, void *arg), void *arg)                    \
+    {                                                                                              \
+        return weft_fan_out(done, WEFT_CHAN_RAW_(in), (weft_chan **)outs, n, sizeof(T), fn, arg);  \
+    }                                                                                              \
     struct name##_flow_needs_a_semicolon_
 
 #define WEFT_FLOW_SOURCES_(name, T)                                                                \
@@ -136,16 +153,6 @@ WEFT_END_DECLS
     name##_repeat_fn(weft_chan *done, void (*fn)(void *out, void *arg), void *arg)                 \
     {                                                                                              \
         return WEFT_CHAN_MAKE_(name##_rx, weft_repeat_fn(done, sizeof(T), fn, arg));               \
-    }                                                                                              \
-    WEFT_CHAN_FN_(name##_rx)                                                                       \
-    name##_map(weft_chan *done, weft_chan *in, void (*fn)(void *out, const void *in, void *arg),   \
-               void *arg)                                                                          \
-    {                                                                                              \
-        return WEFT_CHAN_MAKE_(name##_rx, weft_map(done, in, sizeof(T), fn, arg));                 \
-    }                                                                                              \
-    WEFT_CHAN_FN_(name##_rx) name##_bridge(weft_chan *done, weft_chan *chan_of_chans)              \
-    {                                                                                              \
-        return WEFT_CHAN_MAKE_(name##_rx, weft_bridge(done, chan_of_chans, sizeof(T)));            \
     }
 
 #define WEFT_FLOW_STAGES_(name)                                                                    \
@@ -168,7 +175,15 @@ WEFT_END_DECLS
         return WEFT_CHAN_MAKE_(name##_rx, weft_buffer(done, WEFT_CHAN_RAW_(in), capacity));        \
     }
 
-#define WEFT_FLOW_JOINTS_(name)                                                                    \
+#define WEFT_FLOW_JOINTS_(name, T)                                                                 \
+    WEFT_CHAN_FN_(weft_chan *) name##_or(const name##_rx *chans, size_t n)                         \
+    {                                                                                              \
+        return weft_or((weft_chan *const *)chans, n);                                              \
+    }                                                                                              \
+    WEFT_CHAN_FN_(name##_rx) name##_bridge(weft_chan *done, name##_streams_from_ streams)          \
+    {                                                                                              \
+        return WEFT_CHAN_MAKE_(name##_rx, weft_bridge(done, WEFT_CHAN_RAW_(streams), sizeof(T)));  \
+    }                                                                                              \
     WEFT_CHAN_FN_(name##_rx) name##_fan_in(weft_chan *done, const name##_rx *ins, size_t n)        \
     {                                                                                              \
         return WEFT_CHAN_MAKE_(name##_rx, weft_fan_in(done, (weft_chan *const *)ins, n));          \

@@ -27,6 +27,7 @@ SANITIZE_OWNER_DATA_BEGIN
 static void beat_by_itself(void *arg)
 {
     struct beater b = *(struct beater *)arg;
+    alloc_free(arg);
     int64_t next = time_plus(weft_now(), b.interval_ns);
     while (weft_chan_recv_until(b.ended, NULL, next) == -ETIMEDOUT) {
         weft_chan_try_send(b.beats, NULL);
@@ -47,11 +48,15 @@ static int pulse_start(weft_pulse *p, int64_t interval_ns)
     p->ended = weft_chan_new(0, 0);
     if (!p->ended)
         return -ENOMEM;
-    struct beater b = {.beats = weft_chan_ref(p->beats),
-                       .ended = weft_chan_ref(p->ended),
-                       .interval_ns = interval_ns};
-    int rc = weft_go_copy(beat_by_itself, &b, sizeof b);
+    struct beater *b = alloc_zeroed(CACHE_LINE, sizeof *b);
+    if (!b)
+        return -ENOMEM;
+    *b = (struct beater){.beats = weft_chan_ref(p->beats),
+                         .ended = weft_chan_ref(p->ended),
+                         .interval_ns = interval_ns};
+    int rc = weft_go_with(&(weft_go_options){.name = "pulse"}, beat_by_itself, b);
     if (rc) {
+        alloc_free(b);
         chan_drop(p->beats);
         chan_drop(p->ended);
     }

@@ -68,6 +68,7 @@ struct point {
 WEFT_CHAN_TYPE(ints, int);
 WEFT_CHAN_TYPE(points, point);
 WEFT_FLOW_TYPE(ints, int);
+WEFT_FLOW_MAP_TYPE(ints_to_points, ints, points, point);
 
 void count_to_ten(void *arg)
 {

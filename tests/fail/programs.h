@@ -453,6 +453,7 @@ static void main_foreign(void *arg)
 }
 
 #include "programs_ctx.h"
+#include "programs_flow.h"
 #include "programs_sync.h"
 
 /* ---- ends of runs ---- */
@@ -548,6 +549,10 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "ctx_deadline", .main = main_deadline_of_context},
     {.name = "sem_ctx", .main = main_sem_until_end},
     {.name = "group", .main = main_group},
+    {.name = "stages", .main = main_stages},
+    {.name = "joints", .main = main_joints},
+    {.name = "bridge", .main = main_bridge},
+    {.name = "wards", .main = main_wards},
     {.name = "replicate", .main = main_replicate},
     {.name = "errors", .main = main_errors},
     {.name = "alloc", .main = main_alloc},

@@ -120,30 +120,6 @@ static void main_group(void *arg)
     weft_group_free(g);
 }
 
-static atomic_int answered;
-
-static int replies(weft_ctx *ctx, size_t replica, void *out, void *arg)
-{
-    (void)ctx, (void)arg;
-    atomic_fetch_add(&answered, 1);
-    *(size_t *)out = replica;
-    return -EIO;
-}
-
-/* All of them, or none. So many that some are refused when others have been started. */
-static void main_replicate(void *arg)
-{
-    enum { REPLICAS = 3 * SOME };
-    size_t out = 77;
-    (void)arg;
-    atomic_store(&answered, 0);
-    int rc = weft_replicate(NULL, REPLICAS, replies, &out, sizeof out, NULL);
-    if (rc != -EIO)
-        accepted(rc);
-    CHECK_EQ(atomic_load(&answered), rc == -EIO ? REPLICAS : 0);
-    CHECK_EQ(out, 77);
-}
-
 static void main_errors(void *arg)
 {
     (void)arg;

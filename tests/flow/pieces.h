@@ -58,6 +58,17 @@ static TEST_UNUSED weft_chan *numbers(int n, bool ends)
     return numbers_from(0, n, ends);
 }
 
+/* A channel of channels, each with numbers and without an end. */
+static TEST_UNUSED weft_chan *streams_of_threes(void)
+{
+    weft_chan *streams = weft_chan_new(sizeof(weft_chan *), 3);
+    for (int i = 0; i < 3; i++) {
+        weft_chan *one = numbers(3, false);
+        weft_chan_send(streams, &one);
+    }
+    return streams;
+}
+
 /* Receives until it is closed, and drops it: how many there were, in *sum their sum. */
 static TEST_UNUSED int drain(weft_chan *ch, int64_t *sum)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stages.c - every stage of flow.h: its values and their order, none, one and many; stopped before, at each element and
- * after; a consumer that stops; a source that never ends. */
+ * stages.c - every stage of flow.h: its values and their order, none, one and many; what is refused. */
 #include "pieces.h"
 
 static void square(void *out, const void *in, void *arg)
@@ -140,150 +139,39 @@ IN_RUN(fan_out_shares_the_work)
 
 /* ---- or ---- */
 
-IN_RUN(the_first_of_many)
+/* n channels, of which one closes or delivers; one of the others, if there are any, is NULL. */
+static void first_of(int n, int which, bool delivers)
 {
-    enum { CHANS = 64 };
-    int v = 3;
-    for (int which = 0; which < CHANS; which += 7) {
-        for (int delivers = 0; delivers < 2; delivers++) {
-            weft_chan *chans[CHANS], *mine[CHANS];
-            for (int i = 0; i < CHANS; i++)
-                mine[i] = chans[i] = weft_chan_new(sizeof(int), 1);
-            for (int i = 0; i < CHANS; i++)
-                weft_chan_ref(chans[i]);
-            chans[(which + 1) % CHANS] = NULL;
-            weft_chan *any = weft_or(chans, CHANS);
-            weft_chan_unref(mine[(which + 1) % CHANS]);
-            CHECK_EQ(weft_chan_try_recv(any, NULL), -EAGAIN);
-            if (delivers)
-                weft_chan_send(mine[which], &v);
-            else
-                weft_chan_close(mine[which]);
-            CHECK(!weft_chan_recv(any, NULL));
-            weft_chan_unref(any);
-            test_until_goroutines(1);
-            for (int i = 0; i < CHANS; i++) {
-                if (i != (which + 1) % CHANS)
-                    TEST_UNTIL(atomic_load(&mine[i]->refs) == 1);
-                weft_chan_unref(mine[i]);
-            }
-        }
-    }
-}
-
-/* ---- done ---- */
-
-/* A network of all stages over a source that may end, from which one gets numbers. */
-static weft_chan *network(weft_chan *done, weft_chan *source)
-{
-    weft_chan *a, *b, *outs[2];
-    CHECK_EQ(weft_tee(done, weft_buffer(done, weft_or_done(done, source), 2), &a, &b), 0);
-    CHECK_EQ(weft_fan_out(done, keep(a), outs, 2, sizeof(int), square, NULL), 0);
-    keep(outs[0]), keep(outs[1]);
-    weft_chan *evens = keep(weft_filter(done, keep(b), is_even, NULL));
-    return keep(
-        weft_take(done, weft_fan_in(done, (weft_chan *[]){outs[0], outs[1], evens}, 3), 1000));
-}
-
-/* Goal: wherever everybody is when done closes, all end and let go. Method: done closes before, after the kth element, and when all
- * is drained; the consumer then stops or goes on. */
-static void stop_at(int k, bool goes_on, bool ends)
-{
-    int64_t sum;
-    int v;
-    weft_chan *done = new_done();
-    if (k < 0)
-        weft_chan_close(done);
-    weft_chan *out = network(done, numbers(20, ends));
-    for (int i = 0; i < k; i++)
-        weft_chan_recv(out, &v);
-    if (k >= 0)
-        weft_chan_close(done);
-    if (goes_on)
-        drain(out, &sum);
+    enum { MOST = 64 };
+    weft_chan *chans[MOST], *mine[MOST];
+    int v = 3, none = (which + 1) % n;
+    for (int i = 0; i < n; i++)
+        mine[i] = weft_chan_new(sizeof(int), 1);
+    for (int i = 0; i < n; i++)
+        chans[i] = i == none && n > 1 ? NULL : weft_chan_ref(mine[i]);
+    weft_chan *any = weft_or(chans, (size_t)n);
+    CHECK_EQ(weft_chan_try_recv(any, NULL), -EAGAIN);
+    if (delivers)
+        weft_chan_send(mine[which], &v);
     else
-        weft_chan_unref(out);
-    weft_chan_unref(done);
-    all_is_over();
-}
-
-IN_RUN(stopped_anywhere)
-{
-    for (int round = 0; round < test_scale(20); round++)
-        for (int k = -1; k <= 30; k++)
-            for (int kind = 0; kind < 4; kind++)
-                stop_at(kind % 2 || k < 30 ? k : 30, kind / 2, kind % 2);
-}
-
-/* Goal: a stage whose source and sink are always ready stops, too. */
-IN_RUN(stopped_while_busy)
-{
-    int one = 1;
-    int64_t sum;
-    for (int round = 0; round < test_scale(100); round++) {
-        weft_chan *done = new_done();
-        weft_chan *out = keep(weft_buffer(done, keep(weft_repeat(done, &one, 1, sizeof one)), 8));
-        for (int i = 0; i < round; i++)
-            weft_chan_recv(out, NULL);
-        finish(done);
-        drain(out, &sum);
-        all_is_over();
+        weft_chan_close(mine[which]);
+    CHECK(!weft_chan_recv(any, NULL));
+    test_until_goroutines(1);
+    TEST_UNTIL(atomic_load(&any->refs) == 1);
+    weft_chan_unref(any);
+    for (int i = 0; i < n; i++) {
+        TEST_UNTIL(atomic_load(&mine[i]->refs) == 1);
+        weft_chan_unref(mine[i]);
     }
 }
 
-/* A stream that is being received when done closes is dropped. */
-IN_RUN(bridge_stopped_in_a_stream)
+IN_RUN(the_first_of_some)
 {
-    weft_chan *done = new_done(), *streams = keep(weft_chan_new(sizeof(weft_chan *), 1));
-    weft_chan *one = numbers(3, false);
-    int v;
-    weft_chan_send(streams, &one);
-    weft_chan *out = keep(weft_bridge(done, streams, sizeof(int)));
-    for (int i = 0; i < 3; i++)
-        CHECK(weft_chan_recv(out, &v) && v == i);
-    test_until_parked(1);
-    finish(done);
-    EXPECT(out);
-    all_is_over();
-}
-
-static weft_chan *streams_of_threes(void)
-{
-    weft_chan *streams = weft_chan_new(sizeof(weft_chan *), 3);
-    for (int i = 0; i < 3; i++) {
-        weft_chan *one = numbers(3, false);
-        weft_chan_send(streams, &one);
-    }
-    return streams;
-}
-
-/* Nor are those lost that it hasn't received. */
-IN_RUN(bridge_stopped_with_streams_left)
-{
-    weft_chan *done = new_done();
-    weft_chan *out = weft_bridge(done, streams_of_threes(), sizeof(int));
-    CHECK(weft_chan_recv(out, NULL));
-    finish(done);
-    while (weft_chan_recv(out, NULL))
-        ;
-    weft_chan_unref(out);
-    all_is_over();
-}
-
-static void leave(void *out, const void *in, void *arg)
-{
-    (void)out, (void)arg;
-    if (*(const int *)in == 2)
-        weft_goexit();
-}
-
-IN_RUN(goexit_in_a_function_ends_the_stage)
-{
-    int64_t sum;
-    weft_chan *done = new_done();
-    CHECK_EQ(drain(weft_map(done, numbers(5, true), sizeof(int), leave, NULL), &sum), 2);
-    finish(done);
-    all_is_over();
+    static const int some[] = {1, 2, 3, 4, 64};
+    for (size_t i = 0; i < TEST_COUNT_OF(some); i++)
+        for (int which = 0; which < some[i]; which += some[i] < 8 ? 1 : 7)
+            for (int delivers = 0; delivers < 2; delivers++)
+                first_of(some[i], which, delivers);
 }
 
 /* ---- what can't be ---- */

@@ -137,6 +137,49 @@ IN_RUN(the_first_decides)
     CHECK_EQ(out, 1);
 }
 
+static struct {
+    weft_ctx *ctx; /* that of all */
+    int at;        /* the one that ends it, in the order of their coming */
+    bool succeeds; /* and then gives an answer */
+    _Atomic(int) came, left;
+} cut;
+
+static int cut_off(weft_ctx *ctx, size_t replica, void *out, void *arg)
+{
+    (void)replica, (void)arg;
+    int number = cut.came++, rc = 0;
+    if (number == cut.at)
+        weft_ctx_cancel(cut.ctx);
+    *(int *)out = number;
+    if (number != cut.at || !cut.succeeds) {
+        weft_chan_recv(weft_ctx_done(ctx), NULL);
+        rc = weft_ctx_err(ctx);
+    }
+    cut.left++;
+    return rc;
+}
+
+/* Goal: whenever the caller's context ends, all come to an end, and the one that has an answer even so gives it. */
+IN_RUN(ended_at_each_replica)
+{
+    enum { REPLICAS = 5 };
+    for (int round = 0; round < test_scale(100); round++) {
+        for (int way = 0; way < 2 * REPLICAS; way++) {
+            int out = 77;
+            cut.ctx = weft_ctx_with_cancel(NULL);
+            cut.at = way / 2;
+            cut.succeeds = way % 2;
+            cut.came = cut.left = 0;
+            CHECK_EQ(weft_replicate(cut.ctx, REPLICAS, cut_off, &out, sizeof out, NULL),
+                     cut.succeeds ? 0 : -ECANCELED);
+            CHECK_EQ(out, cut.succeeds ? cut.at : 77);
+            CHECK_EQ(cut.left, REPLICAS);
+            test_until_goroutines(1);
+            weft_ctx_unref(cut.ctx);
+        }
+    }
+}
+
 static int exits(weft_ctx *ctx, size_t replica, void *out, void *arg)
 {
     (void)ctx, (void)replica, (void)out, (void)arg;
@@ -247,6 +290,83 @@ IN_RUN(a_ward_that_ends_is_replaced_at_once)
     CHECK(!weft_chan_recv(beats, NULL));
     weft_chan_unref(beats);
     all_is_over();
+}
+
+/* done closes before the steward starts (k below 0), or after its kth beat; the caller waits for its end, or has gone. */
+static void stop_at_beat(int k, bool goes_on)
+{
+    weft_chan *done = new_done();
+    wards.started = wards.ended = 0;
+    if (k < 0)
+        weft_chan_close(done);
+    weft_chan *beats =
+        keep(weft_steward(done, 2 * wards.pulse_ns, TEST_MS / 20, start_ward, &wards));
+    for (int i = 0; i < k; i++)
+        CHECK(weft_chan_recv(beats, NULL));
+    if (k >= 0)
+        weft_chan_close(done);
+    while (goes_on && weft_chan_recv(beats, NULL))
+        ;
+    weft_chan_unref(beats);
+    weft_chan_unref(done);
+    all_is_over();
+    CHECK_EQ(wards.ended, wards.started);
+}
+
+/* Goal: wherever it is, it ends with its wards: one that works, ones that are silent, ones that end at once. */
+IN_RUN(a_steward_stops_anywhere)
+{
+    static const struct {
+        int closing, silent;
+        int64_t pulse_ns;
+    } ways[] = {{0, 0, WEFT_HOUR}, {0, 1000000, TEST_MS / 10}, {1000000, 0, WEFT_HOUR}};
+    for (int round = 0; round < test_scale(20); round++) {
+        for (size_t way = 0; way < TEST_COUNT_OF(ways); way++) {
+            wards.closing = ways[way].closing;
+            wards.silent = ways[way].silent;
+            wards.pulse_ns = ways[way].pulse_ns;
+            for (int k = -1; k <= 5; k++) {
+                stop_at_beat(k, false);
+                stop_at_beat(k, true);
+            }
+        }
+    }
+}
+
+/* Closes the steward's done when it has started so many. */
+static struct {
+    weft_chan *done;
+    int at;
+} closing;
+
+static weft_chan *close_at_start(weft_chan *done, int64_t pulse_ns, void *arg)
+{
+    weft_chan *heartbeat = start_ward(done, pulse_ns, arg);
+    if (wards.started == closing.at)
+        weft_chan_close(closing.done);
+    return heartbeat;
+}
+
+IN_RUN(a_steward_is_stopped_while_a_ward_starts)
+{
+    wards.silent = 0;
+    wards.pulse_ns = WEFT_HOUR;
+    for (int at = 1; at <= 5; at++) {
+        for (int last_ends = 0; last_ends < 2; last_ends++) {
+            closing.done = new_done();
+            closing.at = at;
+            wards.started = wards.ended = 0;
+            wards.closing = at - 1 + 1000 * last_ends;
+            weft_chan *beats =
+                keep(weft_steward(closing.done, 2 * WEFT_HOUR, 0, close_at_start, &wards));
+            CHECK(!weft_chan_recv(beats, NULL));
+            weft_chan_unref(beats);
+            weft_chan_unref(closing.done);
+            all_is_over();
+            CHECK_GE(wards.started, at);
+            CHECK_EQ(wards.ended, wards.started);
+        }
+    }
 }
 
 static weft_chan *no_ward(weft_chan *done, int64_t pulse_ns, void *arg)
