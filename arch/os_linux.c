@@ -156,6 +156,9 @@ static struct timespec timespec_of(int64_t at)
     return (struct timespec){.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
 }
 
+/* errno is this thread's, also where a test holds a goroutine. */
+SANITIZE_OWNER_DATA_BEGIN
+
 int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
 {
     struct timespec at = timespec_of(deadline);
@@ -170,6 +173,8 @@ int os_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline)
                       deadline == OS_FOREVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY);
     return rc ? -errno : 0;
 }
+
+SANITIZE_OWNER_DATA_END
 
 void os_futex_wake(_Atomic(uint32_t) *word, int n)
 {

@@ -2,7 +2,18 @@
  * queue.c - waiters of sync.h's objects; told in queue.h. */
 #include "runtime/sync/queue.h"
 
+#include <weft/sync.h>
+
 #define LOOKS 16 /* at who is busy, before giving the CPU away */
+
+/* Programs are compiled with these. */
+_Static_assert(sizeof(weft_mutex) == 8 && sizeof(weft_once) == 8 && sizeof(weft_waitgroup) == 8,
+               "one word each");
+_Static_assert(sizeof(weft_cond) == 24 && sizeof(weft_sem) == 24 && sizeof(weft_rwmutex) == 32,
+               "three words, or four");
+_Static_assert(offsetof(weft_sem, state_) == 0 && offsetof(weft_sem, size_) == 8 &&
+                   offsetof(weft_rwmutex, state_) == 0 && offsetof(weft_rwmutex, bias_) == 24,
+               "what the inline functions look at");
 
 SANITIZE_OWNER_DATA_BEGIN
 

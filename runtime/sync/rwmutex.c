@@ -60,7 +60,6 @@ enum { WAITS_TO_READ, WAITS_TO_WRITE }; /* queue_node.what */
 
 _Static_assert(offsetof(weft_rwmutex, writers_) > 0,
                "two objects, which waiters tell apart by address");
-_Static_assert(sizeof(weft_rwmutex) <= 40, "it lies in others");
 _Static_assert(RW_BIASED == WEFT_RWMUTEX_BIASED_ && BIAS_COLUMN == WEFT_RWMUTEX_COLUMN_,
                "the inline functions know them");
 

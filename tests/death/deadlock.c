@@ -119,6 +119,25 @@ TEST(a_stopped_timer_is_no_hope)
     check_deadlock("receives_from_stopped"); /* TM-15 */
 }
 
+static void receives_from_stopped_ticker(void *arg)
+{
+    (void)arg;
+    weft_ticker *ticker = weft_ticker_new(TEST_MS);
+    weft_chan_recv(weft_ticker_chan(ticker), NULL);
+    weft_ticker_stop(ticker);
+    weft_chan_recv(weft_ticker_chan(ticker), NULL);
+}
+
+CHILD(receives_from_stopped_ticker)
+{
+    test_run(receives_from_stopped_ticker, NULL);
+}
+
+TEST(a_stopped_ticker_is_no_hope)
+{
+    check_deadlock("receives_from_stopped_ticker");
+}
+
 static void leaves_others(void *arg)
 {
     ch = weft_chan_new(0, 0);
@@ -304,6 +323,89 @@ static void receives_until(void *arg)
 TEST(not_before_a_deadline)
 {
     CHECK_EQ(test_run(receives_until, NULL), 0);
+}
+
+static void closes(void *arg)
+{
+    weft_chan_close(arg);
+}
+
+static void waits_for_func(void *arg)
+{
+    (void)arg;
+    ch = weft_chan_new(0, 0);
+    weft_timer *timer = weft_after_func(WHILE_NS, closes, ch);
+    CHECK(!weft_chan_recv(ch, NULL));
+    test_until_goroutines(1);
+    weft_timer_unref(timer);
+    weft_chan_unref(ch);
+}
+
+TEST(not_before_a_function_is_due)
+{
+    /* Goal: the timer alone knows of the goroutine that is to come. */
+    CHECK_EQ(test_run(waits_for_func, NULL), 0);
+}
+
+static void receives_ticks(void *arg)
+{
+    weft_ticker *ticker = weft_ticker_new(WHILE_NS);
+    weft_timer *timer = weft_timer_new(WHILE_NS);
+    (void)arg;
+    for (int i = 0; i < 2; i++)
+        CHECK(weft_chan_recv(weft_ticker_chan(ticker), NULL));
+    CHECK(weft_chan_recv(weft_timer_chan(timer), NULL));
+    weft_timer_reset(timer, WHILE_NS);
+    weft_ticker_stop(ticker);
+    CHECK(weft_chan_recv(weft_timer_chan(timer), NULL));
+    weft_ticker_unref(ticker);
+    weft_timer_unref(timer);
+}
+
+TEST(not_between_ticks)
+{
+    CHECK_EQ(test_run(receives_ticks, NULL), 0);
+}
+
+static void waits_for_context(void *arg)
+{
+    weft_ctx *root = weft_ctx_with_timeout(NULL, WHILE_NS), *leaf = weft_ctx_with_cancel(root);
+    REQUIRE(root && leaf);
+    if (arg) {
+        CHECK_EQ(weft_sem_acquire_ctx(arg, 1, leaf), -ETIMEDOUT);
+    } else {
+        CHECK(!weft_chan_recv(weft_ctx_done(leaf), NULL));
+        CHECK_EQ(weft_ctx_err(leaf), -ETIMEDOUT);
+    }
+    weft_ctx_unref(leaf);
+    weft_ctx_unref(root);
+}
+
+static void waits_for_hook(void *arg)
+{
+    (void)arg;
+    ch = weft_chan_new(0, 0);
+    weft_ctx *ctx = weft_ctx_with_timeout(NULL, WHILE_NS);
+    weft_ctx_hook *hook = weft_ctx_after_func(ctx, closes, ch);
+    REQUIRE(hook);
+    CHECK(!weft_chan_recv(ch, NULL));
+    CHECK(!weft_ctx_hook_stop(hook));
+    test_until_goroutines(1);
+    weft_ctx_unref(ctx);
+    weft_chan_unref(ch);
+}
+
+TEST(not_before_a_context_ends)
+{
+    /* Goal: its deadline is a hope for those who receive from its channel, who would stop waiting when it ends, and whom its
+     * functions are going to wake. */
+    weft_sem none = {0};
+    weft_sem one = WEFT_SEM_INIT(1);
+    CHECK_EQ(test_run(waits_for_context, NULL), 0);
+    CHECK_EQ(test_run(waits_for_context, &none), 0); /* more than there will ever be */
+    CHECK(weft_sem_try_acquire(&one, 1));
+    CHECK_EQ(test_run(waits_for_context, &one), 0);
+    CHECK_EQ(test_run(waits_for_hook, NULL), 0);
 }
 
 static void *sleeps_there(void *arg)

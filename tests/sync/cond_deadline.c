@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cond_deadline.c - weft_cond_wait_until: time-outs, and time-outs that race with signals. */
 #include "crew.h"
+#include "queued.h"
 
 static weft_mutex mutex;
 static weft_cond cond;
@@ -241,6 +242,7 @@ static void neighbours(void *arg)
         CHECK_EQ(
             weft_go(i % 3 == 1 ? wait_to_be_logged : wait_briefly, (void *)(intptr_t)('a' + i)), 0);
     TEST_UNTIL(atomic_load(&timed_out) == 6);
+    until_queued(&cond.queue_, 3);
     test_until_idle();
     weft_cond_signal(&cond);
     TEST_UNTIL(log_length() == 1);

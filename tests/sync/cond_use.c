@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cond_use.c - weft_cond without deadlines: who is woken by what, and what isn't remembered. */
 #include "crew.h"
+#include "queued.h"
 
 static weft_mutex mutex;
 static weft_cond cond;
@@ -37,13 +38,14 @@ static void wait_far_and_log(void *arg)
     weft_mutex_unlock(&mutex);
 }
 
-/* One who parks counts as parked while he has the mutex still, and so would the next who waits for it. */
-static void park_waiters(int from, int n)
+/* One after the other. Who is parked may still wait for the mutex, which one who counts as parked already is about to let
+ * go of: only the queue tells. */
+static void park_waiters(int n)
 {
-    for (int i = from; i < n; i++) {
-        crew_park((uint64_t)(i - from) + 1, i % 3 == 1 ? wait_far_and_log : wait_and_log,
+    for (int i = 0; i < n; i++) {
+        crew_park((uint64_t)i + 1, i % 3 == 1 ? wait_far_and_log : wait_and_log,
                   (void *)(intptr_t)('a' + i));
-        TEST_UNTIL(__atomic_load_n(&mutex.state_, __ATOMIC_ACQUIRE) == 0);
+        until_queued(&cond.queue_, i + 1);
     }
 }
 
@@ -51,7 +53,7 @@ static void park_waiters(int from, int n)
 static void signal_in_turn(void *held)
 {
     reset();
-    park_waiters(0, 8);
+    park_waiters(8);
     for (int i = 0; i < 8; i++) {
         if (held)
             weft_mutex_lock(&mutex);
@@ -81,7 +83,7 @@ static void signal_all_at_once(void *arg)
 {
     (void)arg;
     reset();
-    park_waiters(0, 8);
+    park_waiters(8);
     weft_mutex_lock(&mutex);
     for (int i = 0; i < 8; i++)
         weft_cond_signal(&cond);
@@ -105,12 +107,12 @@ static void broadcast_and_more(void *arg)
 {
     (void)arg;
     reset();
-    park_waiters(0, 10);
+    park_waiters(10);
     weft_cond_broadcast(&cond);
     test_until_goroutines(1);
     CHECK_EQ(log_length(), 10);
     log_clear();
-    park_waiters(0, 5);
+    park_waiters(5);
     test_until_idle();
     CHECK_EQ(log_length(), 0); /* the broadcast was for those who waited then */
     weft_cond_signal(&cond);
@@ -170,7 +172,7 @@ TEST(what_wakes_nobody_is_not_remembered)
 enum { ROOM = 2 };
 
 static weft_cond not_empty, not_full;
-static int queued[ROOM], queue_first, queue_length, per_producer;
+static int items[ROOM], queue_first, queue_length, per_producer;
 static long long sum_out;
 
 static void produce(void)
@@ -179,7 +181,7 @@ static void produce(void)
         weft_mutex_lock(&mutex);
         while (queue_length == ROOM)
             weft_cond_wait(&not_full);
-        queued[(queue_first + queue_length++) % ROOM] = i;
+        items[(queue_first + queue_length++) % ROOM] = i;
         weft_mutex_unlock(&mutex);
         weft_cond_signal(&not_empty);
     }
@@ -191,7 +193,7 @@ static void consume(void)
         weft_mutex_lock(&mutex);
         while (queue_length == 0)
             weft_cond_wait(&not_empty);
-        sum_out += queued[queue_first];
+        sum_out += items[queue_first];
         queue_first = (queue_first + 1) % ROOM;
         queue_length--;
         weft_cond_signal(&not_full);

@@ -2,8 +2,6 @@
  * mutex_use.c - weft_mutex as goroutines and foreign threads use it: one inside at a time, none left waiting. */
 #include "crew.h"
 
-_Static_assert(sizeof(weft_mutex) <= 16, "a mutex is small");
-
 static weft_mutex mutex;
 
 /* Plain on purpose: TSan looks for the edges from unlock to lock (HB-04). */

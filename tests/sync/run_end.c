@@ -2,6 +2,7 @@
  * run_end.c - objects of sync.h that outlive a run whose goroutines waited for them at its end: those are forgotten, and the
  * object serves threads, and later runs, and may be freed. What the abandoned ones held stays held. */
 #include "crew.h"
+#include "queued.h"
 
 struct object {
     weft_mutex mutex;
@@ -252,6 +253,7 @@ static void lock_in_turn(void *arg)
     test_until_goroutines(1);
     crew_park(1, wait_for_signal, NULL);
     crew_park(2, wait_for_signal, NULL);
+    until_queued(&o->cond.queue_, 2); /* he may have been parked for the mutex first */
     weft_cond_signal(&o->cond);
     weft_cond_signal(&o->cond);
     test_until_goroutines(1);
