@@ -54,9 +54,10 @@ struct line {
 
 struct sched_trace {
     _Atomic(int *) thread; /* whose it is, by errno's place; NULL: nobody's */
-    sigjmp_buf *volatile escape; /* where that goes on should the work at hand fault; NULL: there is none */
+    sigjmp_buf
+        *volatile escape; /* where that goes on should the work at hand fault; NULL: there is none */
     bool dies, names, sources;
-    bool left_locks;  /* maybe: something was cut short */
+    bool left_locks;   /* maybe: something was cut short */
     int64_t naming_ns; /* that are left for it */
     size_t frames;
     struct frame inner[FRAMES_INNER], outer[FRAMES_OUTER]; /* the latter a ring */

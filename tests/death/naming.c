@@ -21,6 +21,8 @@ void *__libc_calloc(size_t n, size_t m); /* NOLINT(bugprone-reserved-identifier)
 void *__libc_realloc(void *p, size_t n); /* NOLINT(bugprone-reserved-identifier) */
 void __libc_free(void *p);               /* NOLINT(bugprone-reserved-identifier) */
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's header has reserved ones */
+
 void *malloc(size_t n)
 {
     pthread_mutex_lock(&heap);
@@ -51,6 +53,8 @@ void free(void *p)
     __libc_free(p);
     pthread_mutex_unlock(&heap);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 static void hold_heap(void)
 {
