@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fake_dw.c - a libdw.so.1 that goes wrong: FAKE_DW says how. What weft looks up in it is there. */
-#include <signal.h>
+#include <elfutils/libdw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,10 +27,10 @@ __attribute__((constructor)) static void load(void)
         hang();
 }
 
-EXPORTED void *dwarf_begin(void);
-
-EXPORTED void *dwarf_begin(void)
+EXPORTED Dwarf *dwarf_begin(int fd, Dwarf_Cmd command)
 {
+    (void)fd;
+    (void)command;
     if (does("hang"))
         hang();
     if (does("spin"))
@@ -43,9 +43,10 @@ EXPORTED void *dwarf_begin(void)
     return NULL;
 }
 
+/* Their types don't matter. */
 #define NEVER_CALLED(name_)                                                                        \
-    EXPORTED void name_(void);                                                                     \
-    EXPORTED void name_(void)                                                                      \
+    EXPORTED void fake_##name_(void) __asm__(#name_);                                              \
+    void fake_##name_(void)                                                                        \
     {                                                                                              \
         abort();                                                                                   \
     }
