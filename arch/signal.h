@@ -87,8 +87,23 @@ void os_crash(void);
 /* Let further faults of this thread come while its handler runs. */
 void os_faults_unblock(void);
 
-/* End the process with this status should it still be there after so many seconds; 0: not any more. */
-void os_exit_after(unsigned seconds, int status);
+/* The calling thread is about to end it. Should the process still be there after so many seconds, it ends with this
+ * status, and with the text on stderr. escape is called in this thread when it aborts, and when its time is up: whatever it
+ * was at is cut short then if it jumps away, with the locks that this had taken, the heap's maybe; when it returns, all is
+ * as if there were none. Between begin and end SIGALRM and SIGABRT aren't the program's. */
+struct os_ending {
+    unsigned seconds;
+    int status;
+    const char *text;
+    void (*escape)(void);
+};
+
+void os_ending_begin(const struct os_ending *how); /* again: more time, before end or after it */
+void os_ending_end(void);
+
+/* Its time: runs, and stands still. What is left of it, not 0; OS_FOREVER: the kernel gives no timer. */
+void os_time_run(int64_t ns);
+int64_t os_time_stop(void);
 
 /* Whether the 8 bytes at p can be read, without reading them. */
 bool os_readable(const void *p);

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -222,45 +221,6 @@ size_t os_signal_frame_bytes(void)
 {
     size_t bytes = getauxval(AT_MINSIGSTKSZ);
     return bytes ? bytes : MINSIGSTKSZ;
-}
-
-static int late_status;
-static time_t late_at; /* CLOCK_MONOTONIC */
-static struct sigaction alarm_before;
-
-static time_t seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-/* The program's own timers end in this signal, too. */
-static void exit_late(int signal)
-{
-    time_t left = late_at - seconds_now();
-    (void)signal;
-    if (left <= 0)
-        _exit(late_status);
-    alarm((unsigned)left);
-}
-
-void os_exit_after(unsigned seconds, int status)
-{
-    struct sigaction late = {.sa_handler = exit_late, .sa_flags = SA_ONSTACK | SA_RESTART};
-    sigset_t alarm_only;
-    if (seconds == 0) {
-        alarm(0);
-        sigaction(SIGALRM, &alarm_before, NULL);
-        return;
-    }
-    late_status = status;
-    late_at = seconds_now() + (time_t)seconds;
-    sigaction(SIGALRM, &late, &alarm_before);
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
-    alarm(seconds);
 }
 
 bool os_readable(const void *p)

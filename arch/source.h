@@ -24,6 +24,10 @@ bool os_source_line(uintptr_t pc, struct os_source *out);
 /* Close the file that was asked last. */
 void os_source_forget(void);
 
+/* What the calling thread asked, or its prepare, if it did, won't come to its end: it has jumped away. No line is known
+ * from then on, as the library is in the middle of something. */
+void os_source_cut_short(void);
+
 /* "file.c:12", the file without its folders; false: nothing is added. called: pc is where a call returns to. */
 struct text;
 bool os_source_add(struct text *t, uintptr_t pc, bool called);

@@ -33,6 +33,20 @@ static struct {
 } asked = {.file.fd = -1};
 
 static os_lock lock = OS_LOCK_INIT; /* both of these */
+static _Atomic(int *) user;         /* who has it, by errno's place */
+static bool cut_short;              /* and left what it was at */
+
+static void take_turn(void)
+{
+    os_lock_take(&lock);
+    atomic_store_relaxed(&user, os_errno_location());
+}
+
+static void give_turn(void)
+{
+    atomic_store_relaxed(&user, NULL);
+    os_lock_give(&lock);
+}
 
 static bool load(void)
 {
@@ -58,10 +72,10 @@ static bool load(void)
 
 void os_source_prepare(void)
 {
-    os_lock_take(&lock);
-    if (!dw.handle)
+    take_turn();
+    if (!dw.handle && !cut_short)
         load();
-    os_lock_give(&lock);
+    give_turn();
 }
 
 static void forget(void)
@@ -113,15 +127,26 @@ static bool find_line(uintptr_t pc, struct os_source *out)
 
 bool os_source_line(uintptr_t pc, struct os_source *out)
 {
-    os_lock_take(&lock);
+    take_turn();
     bool found = dw.handle && find_line(pc, out);
-    os_lock_give(&lock);
+    give_turn();
     return found;
 }
 
 void os_source_forget(void)
 {
-    os_lock_take(&lock);
+    take_turn();
     forget();
-    os_lock_give(&lock);
+    give_turn();
+}
+
+void os_source_cut_short(void)
+{
+    if (atomic_load_relaxed(&user) != os_errno_location())
+        return;
+    cut_short = true;
+    dw.handle = NULL;
+    asked.info = NULL;
+    forget();
+    give_turn();
 }

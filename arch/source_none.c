@@ -11,3 +11,5 @@ bool os_source_line(uintptr_t pc, struct os_source *out)
 }
 
 void os_source_forget(void) {}
+
+void os_source_cut_short(void) {}

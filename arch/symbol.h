@@ -33,8 +33,8 @@ struct os_file {
 /* The file that pc is in, opened to be read: the caller's to close. Needs that mapping too. */
 bool os_symbol_file(uintptr_t pc, struct os_file *out);
 
-/* A fault has cut short what the calling thread asked. */
-void os_symbol_faulted(void);
+/* What the calling thread asked, if it did, won't come to its end: it has jumped away. */
+void os_symbol_cut_short(void);
 
 /* "function+0x1f (module+0x11ff)", without what is not known; false: nothing is. called: pc is where a call
  * returns to. */

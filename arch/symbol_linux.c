@@ -35,17 +35,20 @@ struct module {
 };
 
 static struct module module;
-static _Atomic(bool) taken; /* by who uses it */
+static _Atomic(int *) user; /* errno's place tells threads apart; NULL: nobody */
 
 static void take_turn(void)
 {
-    while (atomic_swap_acq_rel(&taken, true))
+    int *nobody = NULL;
+    while (!atomic_cas_acq_rel(&user, &nobody, os_errno_location())) {
+        nobody = NULL;
         os_yield();
+    }
 }
 
 static void give_turn(void)
 {
-    atomic_store_release(&taken, false);
+    atomic_store_release(&user, NULL);
 }
 
 struct reader {
@@ -301,9 +304,10 @@ void os_symbol_forget(void)
     give_turn();
 }
 
-void os_symbol_faulted(void)
+void os_symbol_cut_short(void)
 {
-    give_turn();
+    if (atomic_load_relaxed(&user) == os_errno_location())
+        give_turn();
 }
 
 bool os_symbol_add(struct text *t, uintptr_t pc, bool called)

@@ -22,7 +22,8 @@ typedef struct weft_config {
     int64_t stop_ns;  /* how long the end waits for a goroutine that computes; default 1 s */
     void (*on_fatal)(
         const char *text); /* called with a fatal report, instead of stderr; for a stack
-                             overflow in a signal handler, on a stack of 60 KiB */
+                             overflow in a signal handler, on a stack of 60 KiB; its time has a
+                             limit only where making the report went wrong (docs/reports.md) */
     void *reserved[4];
 } weft_config;
 

@@ -6,6 +6,19 @@
  * given out line by line then. A fault costs the frames that are left, or the names from then on, and nothing else: the
  * handler jumps back to where the work was begun.
  *
+ * What looks for names may also never come back, or abort: a table may have no end, the heap be damaged, and its lock be held, by
+ * the thread that dies itself, if it panicked in an allocator's hook. So in the trace of who dies the same way out is taken
+ * when that aborts, or takes too long (os_ending): loading libdw, and asking it for sources, have NAMING_NS together, names have
+ * as much, and addresses need nobody. Time runs only in there, as a report of a million goroutines may take its own.
+ *   - A time that is up in between is found at the next begin: at least a moment is left, and is up at once.
+ *   - Who jumps away leaves all locks as they are. Our two are given back (_cut_short), if this thread has them. libdw's, the
+ *     loader's, and the heap's aren't: so nothing that a report does afterwards allocates or loads, and the unwinder finds its
+ *     tables without a lock, or with the loader's, which its owner may take again. config.on_fatal may want the heap: it is asked
+ *     under a limit then (fatal.c).
+ *   - Signals of the living are the program's. Their traces have no limit, but weft_stack's, which asks libdw for nothing.
+ * Rejected: a helper thread or a forked child that names things. The heap's lock is held for these just as well, and the child
+ * would have everybody else's locks, too.
+ *
  * There are two traces, for the thread that ends the process and for all that live on: the former waits for nobody.
  * A line is made once and remembered, as a thousand goroutines wait at the same place. */
 #include <setjmp.h>
@@ -25,6 +38,7 @@
 #define LINE_BYTES 224
 #define LINES 256     /* remembered */
 #define LINE_PLACES 4 /* where one may be */
+#define NAMING_NS INT64_C(5000000000)
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -40,8 +54,11 @@ struct line {
 
 struct sched_trace {
     _Atomic(int *) thread; /* whose it is, by errno's place; NULL: nobody's */
-    sigjmp_buf *escape; /* where that goes on should the work at hand fault; NULL: there is none */
-    bool names, sources;
+    sigjmp_buf
+        *volatile escape; /* where that goes on should the work at hand fault; NULL: there is none */
+    bool dies, names, sources;
+    bool left_locks;   /* maybe: something was cut short */
+    int64_t naming_ns; /* that are left for it */
     size_t frames;
     struct frame inner[FRAMES_INNER], outer[FRAMES_OUTER]; /* the latter a ring */
     struct line lines[LINES];
@@ -56,18 +73,18 @@ struct sched_trace *sched_trace_begin(bool dies)
     if (!atomic_cas_acq_rel(&t->thread, &nobody, os_errno_location()) && !dies)
         return NULL;
     t->escape = NULL;
+    t->dies = dies;
     t->names = true;
     t->sources = false;
+    t->naming_ns = NAMING_NS;
     t->frames = 0;
+    if (dies) { /* where it was */
+        os_source_cut_short();
+        os_symbol_cut_short();
+    }
     for (size_t i = 0; i < LINES; i++)
         t->lines[i].frame.pc = 0; /* another file may be there by now */
     return t;
-}
-
-void sched_trace_sources(struct sched_trace *t)
-{
-    os_source_prepare();
-    t->sources = true;
 }
 
 void sched_trace_end(struct sched_trace *t)
@@ -97,6 +114,53 @@ void sched_trace_faulted(void)
     for (int i = 0; i < 2; i++)
         if (atomic_load_relaxed(&both[i]->thread) == os_errno_location() && both[i]->escape)
             siglongjmp(*both[i]->escape, 1);
+}
+
+bool sched_trace_left_locks(void)
+{
+    return dying.left_locks;
+}
+
+/* ---- what others' code may hang or abort in ---- */
+
+struct timely {
+    struct sched_trace *t;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void run_timely(void *arg)
+{
+    const struct timely *what = arg;
+    os_time_run(what->t->naming_ns); /* there is an escape by now */
+    what->fn(what->arg);
+}
+
+/* fn(arg); false: it was cut short. */
+static bool try(struct sched_trace *t, void (*fn)(void *arg), void *arg)
+{
+    struct timely what = {.t = t, .fn = fn, .arg = arg};
+    bool went_well = sched_trace_guard(t, t->dies ? run_timely : fn, t->dies ? &what : arg);
+    if (t->dies)
+        t->naming_ns = os_time_stop();
+    if (went_well)
+        return true;
+    os_source_cut_short();
+    os_symbol_cut_short();
+    t->left_locks = true;
+    t->naming_ns = NAMING_NS;
+    return false;
+}
+
+static void prepare(void *arg)
+{
+    (void)arg;
+    os_source_prepare();
+}
+
+void sched_trace_sources(struct sched_trace *t)
+{
+    t->sources = try(t, prepare, NULL);
 }
 
 /* ---- taking ---- */
@@ -184,7 +248,7 @@ static void add_source(struct sched_trace *t, struct text *text, struct frame f)
     struct naming n = {.text = *text, .frame = f};
     if (!t->sources)
         return;
-    t->sources = sched_trace_guard(t, locate, &n);
+    t->sources = try(t, locate, &n);
     if (t->sources && n.known)
         *text = n.text;
 }
@@ -195,10 +259,8 @@ static bool add_name(struct sched_trace *t, struct text *text, struct frame f)
     struct naming n = {.text = *text, .frame = f};
     if (!t->names)
         return false;
-    if (!sched_trace_guard(t, name, &n)) {
+    if (!try(t, name, &n))
         t->names = n.known = false;
-        os_symbol_faulted();
-    }
     if (n.known) {
         *text = n.text;
         add_source(t, text, f);

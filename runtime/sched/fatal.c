@@ -13,7 +13,7 @@
 
 #define STATUS_FATAL 2                   /* Go's */
 #define REPORT_BYTES ((size_t)256 << 10) /* nobody touches more of it than a report fills */
-#define REPORT_SECONDS_MAX 30            /* one that takes longer hangs */
+#define SECONDS_MAX 30                   /* what takes longer hangs */
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -61,6 +61,15 @@ bool traceback_wants_own(void)
 
 /* ---- the report ---- */
 
+/* What on_fatal hasn't been told, or not to its end, comes out on stderr. */
+static void limit_time(void)
+{
+    os_ending_begin(&(struct os_ending){.seconds = SECONDS_MAX,
+                                        .status = STATUS_FATAL,
+                                        .text = report_text,
+                                        .escape = sched_trace_faulted});
+}
+
 /* Of several that die at once the first reports; the others wait for the end. One whose on_fatal dies in
  * turn reports both on stderr. */
 void sched_report_begin(void)
@@ -68,13 +77,15 @@ void sched_report_begin(void)
     int *nobody = NULL;
     if (atomic_cas_acq_rel(&dying, &nobody, os_errno_location())) {
         faults_expect();
-        os_exit_after(REPORT_SECONDS_MAX, STATUS_FATAL);
+        limit_time();
         return;
     }
     while (nobody != os_errno_location())
         os_sleep_until(OS_FOREVER);
+    limit_time();
     sched.config.on_fatal = NULL;
     os_write_stderr(report_text);
+    report_text[0] = '\0';
 }
 
 void sched_report(const char *text)
@@ -102,7 +113,10 @@ void sched_report_others(struct sched_trace *trace, const struct g *but)
 
 _Noreturn void sched_report_end(void)
 {
-    os_exit_after(0, 0); /* on_fatal takes as long as it takes */
+    if (sched_trace_left_locks())
+        limit_time(); /* of on_fatal: it may need them */
+    else
+        os_ending_end(); /* it takes as long as it takes */
     if (sched.config.on_fatal) {
         thaw(true);
         sched.config.on_fatal(report_text);
@@ -148,9 +162,9 @@ static void *write_report(void *arg)
     struct m *m = m_self();
     struct g *g = m && d->own ? m->g : NULL;
     struct sched_trace *trace = sched_trace_begin(true);
-    sched_trace_sources(trace);
     bool has_own = d->own && (g || !m || atomic_load_relaxed(&m->state) == M_CALLING);
-    sched_report(d->text);
+    sched_report(d->text); /* whatever comes after it */
+    sched_trace_sources(trace);
     if (has_own && traceback_wants_own())
         add_own(d, trace, g);
     sched_report_others(trace, g);

@@ -252,13 +252,13 @@ static int run(weft_fn fn, void *arg)
         atomic_add_relaxed(&sched.run_number, 1);
         atomic_store_release(&sched.state, RUN_ON);
         holds_begin_run();
+        quit_catch(); /* before main runs, which may send one */
         rc = m_start(p, false, NULL);
-    }
-    if (!rc) {
-        quit_catch();
-        sysmon_watch(eyes);
+        if (!rc)
+            sysmon_watch(eyes);
         quit_release();
-    } else {
+    }
+    if (rc) {
         atomic_store_release(&sched.state, RUN_STOPPING);
         atomic_or_acq_rel(&sched.word, WORD_STOP);
     }

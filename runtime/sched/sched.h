@@ -476,8 +476,11 @@ void sched_trace_give_origin(struct sched_trace *t, uintptr_t pc, uint64_t id,
 /* fn(arg); false: it has faulted. */
 bool sched_trace_guard(struct sched_trace *t, void (*fn)(void *arg), void *arg);
 
-/* In the handler of a fault: doesn't return if that was in one of these calls. */
+/* In the handler of a fault, an abort, or a limit: doesn't return if that was in one of these calls. */
 void sched_trace_faulted(void);
+
+/* Whether the trace of who dies may have left the heap's lock behind, or the loader's, held by this thread. */
+bool sched_trace_left_locks(void);
 
 /* Timers, which live above the scheduler: what it needs from them. Installed by the time room. */
 struct sched_timer_ops {
