@@ -51,7 +51,7 @@ static bool counter_is_good(void)
     int kind = atomic_load_relaxed(&counter_kind);
     if (unlikely(kind == COUNTER_UNKNOWN)) {
         int saved_errno = *os_errno_location();
-        bool good = arch_counter_is_steady() && kernel_uses_counter();
+        bool good = !clock_has_no_counter() && arch_counter_is_steady() && kernel_uses_counter();
         *os_errno_location() = saved_errno;
         kind = good ? COUNTER_STEADY : COUNTER_NONE;
         atomic_store_relaxed(&counter_kind, kind);

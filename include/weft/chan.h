@@ -2,7 +2,13 @@
  * chan.h - channels: typed or not, with room for a number of elements or none (Go: chan).
  *
  * Everything here may be called from any thread, with or without a run in progress. A call must be covered by
- * a reference for as long as it lasts. No call allocates, but for weft_chan_new. */
+ * a reference for as long as it lasts.
+ *
+ * Memory is for weft_chan_new; other calls take what they need from stocks that are kept and used again. These grow only while
+ * more is in use at once than ever before: by a record for one who waits behind another, or in several
+ * channels; by a timer for a deadline; in a buffer of elements of more than 8 bytes, when threads are stopped within their calls. Without
+ * memory for that an operation is tried again until it can go on; one with a deadline and a select end the process, as does
+ * the first wait of a foreign thread. */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H
 

@@ -29,17 +29,23 @@ static const char *const op_names[OPS] = {"send",        "recv",       "try_send
 
 enum { BYTES_MAX = 24, ENOUGH = 20 };
 
+/* Elements without size, in the cell, in a cell that is filled by a CAS of 16 bytes, in nodes. */
+static const struct form {
+    size_t bytes;
+    uint64_t wide;
+} forms[] = {{0, 0}, {8, 0}, {8, UINT64_C(1) << 40}, {24, 0}};
+
 static weft_chan *ch, *other;
 static enum op op;
 static unsigned hold_at;
-static size_t bytes;
+static struct form form;
 static atomic_bool victim_armed, victim_done, stop;
 static atomic_long sent, received;
 static weft_waitgroup workers;
 
 static void victim_call(void)
 {
-    uint64_t elem[BYTES_MAX / 8] = {1, 2, 3}, out[BYTES_MAX / 8];
+    uint64_t elem[BYTES_MAX / 8] = {form.wide | 1, 2, 3}, out[BYTES_MAX / 8];
     bool ok = true;
     switch (op) {
     case OP_SEND:
@@ -98,7 +104,7 @@ static void *victim(void *arg)
 
 static void sender(void *arg)
 {
-    uint64_t elem[BYTES_MAX / 8] = {4, 5, 6};
+    uint64_t elem[BYTES_MAX / 8] = {form.wide | 4, 5, 6};
     bool plain = arg && op != OP_CLOSE;
     while (!atomic_load(&stop)) {
         if (plain) {
@@ -121,8 +127,8 @@ static void receiver(void *arg)
                        : weft_chan_recv_until(ch, out, weft_now() + WEFT_HOUR) == 0;
         if (!got)
             break;
-        CHECK(out[0] == 1 || out[0] == 4);
-        CHECK(bytes == 8 || out[2] == out[0] + 2);
+        CHECK(form.bytes == 0 || out[0] == (form.wide | 1) || out[0] == (form.wide | 4));
+        CHECK(form.bytes <= 8 || out[2] == out[0] + 2);
         atomic_fetch_add(&received, 1);
     }
     weft_waitgroup_done(&workers);
@@ -182,11 +188,11 @@ static void hold_once(void *arg)
 static bool try_point(int mode, size_t cap)
 {
     static char note[100];
-    snprintf(note, sizeof(note), "%s held at %u, mode %d, capacity %zu, %zu bytes", op_names[op],
-             hold_at, mode, cap, bytes);
+    snprintf(note, sizeof(note), "%s held at %u, mode %d, capacity %zu, %zu bytes%s", op_names[op],
+             hold_at, mode, cap, form.bytes, form.wide ? ", wide" : "");
     test_note_ = note;
-    ch = weft_chan_new(bytes, cap);
-    other = weft_chan_new(bytes, 0);
+    ch = weft_chan_new(form.bytes, cap);
+    other = weft_chan_new(form.bytes, 0);
     atomic_store(&victim_armed, false);
     atomic_store(&victim_done, false);
     atomic_store(&stop, false);
@@ -210,7 +216,10 @@ TEST(a_stopped_thread_stops_nobody_else)
     for (int o = 0; o < OPS; o++)
         for (int mode = 0; mode < 3; mode++)
             for (size_t cap = 0; cap < 3; cap++)
-                for (bytes = 8; bytes <= BYTES_MAX; bytes += 16) {
+                for (size_t f = 0; f < TEST_COUNT_OF(forms); f++) {
+                    if (cap == 0 && forms[f].wide)
+                        continue; /* no cells */
+                    form = forms[f];
                     op = (enum op)o;
                     for (hold_at = 1; hold_at < 200 && try_point(mode, cap); hold_at += stride)
                         points++;

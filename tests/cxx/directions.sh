@@ -3,8 +3,8 @@
 # directions.sh - what a typed channel's direction forbids does not compile, and what it allows does.
 #
 # Goal: sending on a receive-only channel, closing it, receiving from a send-only one and mixing up element types
-# are errors in C and C++. Method: one small program a use, with each compiler at hand; then the typed calls make
-# the same code as the untyped ones.
+# are errors in C and C++. Method: one small program a use, with each compiler at hand; then each typed call makes
+# the same code as the untyped one.
 # Usage: directions.sh INCLUDE-DIRECTORY
 set -euo pipefail
 include=$1
@@ -58,26 +58,40 @@ for bad in 'ints_send(rx, 1)' 'v = ints_recv(tx, &v)' 'ints_close(rx)' 'v = ints
     compiles no "$bad"
 done
 
-# The same instructions, typed and untyped.
-for compiler in gcc clang-19 g++ clang++-19; do
-    command -v $compiler >/dev/null || continue
-    language='-x c -std=gnu17'
-    [[ $compiler != *++* ]] || language='-x c++ -std=c++17'
-    for style in 'ints_recv(rx, out)' 'weft_chan_recv(rx.raw_, out)'; do
-        cat >"$directory/code" <<END
+# code COMPILER TYPE PARAMETERS STATEMENT: the instructions of a function.
+code() {
+    local language='-x c -std=gnu17'
+    [[ $1 != *++* ]] || language='-x c++ -std=c++17'
+    # shellcheck disable=SC2086 # several words
+    $1 $language -O2 -S -I"$include" - -o - <<END | grep -v '^\s*\.'
 #include <weft/chan.h>
 WEFT_CHAN_TYPE(ints, int);
-bool receive(ints_rx rx, int *out);
-bool receive(ints_rx rx, int *out) { return $style; }
+$2 use($3);
+$2 use($3) { $4; }
 END
-        # shellcheck disable=SC2086 # several words
-        $compiler $language -O2 -S -I"$include" "$directory/code" -o - | grep -v '^\s*\.' >"$directory/${style%%_*}.s"
+}
+
+# same TYPE PARAMETERS TYPED UNTYPED: they make the same instructions.
+same() {
+    local compiler
+    for compiler in gcc clang-19 g++ clang++-19; do
+        command -v $compiler >/dev/null || continue
+        tried=$((tried + 1))
+        code $compiler "$1" "$2" "$3" >"$directory/typed.s"
+        code $compiler "$1" "$2" "$4" >"$directory/untyped.s"
+        if ! [ -s "$directory/typed.s" ] || ! cmp -s "$directory/typed.s" "$directory/untyped.s"; then
+            echo "FAILED: $compiler: $3 isn't the same code as $4"
+            failed=1
+        fi
     done
-    tried=$((tried + 1))
-    cmp -s "$directory/ints.s" "$directory/weft.s" || {
-        echo "FAILED: $compiler: a typed receive isn't the same code as an untyped one"
-        failed=1
-    }
-done
+}
+
+same bool 'ints_rx rx, int *out' 'return ints_recv(rx, out)' 'return weft_chan_recv(rx.raw_, out)'
+same int 'ints_rx rx, int *out' 'return ints_try_recv(rx, out)' 'return weft_chan_try_recv(rx.raw_, out)'
+same void 'ints_tx tx, int v' 'ints_send(tx, v)' 'weft_chan_send(tx.raw_, &v)'
+same int 'ints_tx tx, int v' 'return ints_try_send(tx, v)' 'return weft_chan_try_send(tx.raw_, &v)'
+same void 'ints_tx tx' 'ints_close(tx)' 'weft_chan_close(tx.raw_)'
+same void 'ints c, int v' 'ints_send(c, v)' 'weft_chan_send(c.raw_, &v)'
+same size_t 'ints c' 'return ints_len(c)' 'return weft_chan_len(c.raw_)'
 [ $tried -gt 0 ] || exit 77
 exit $failed

@@ -151,25 +151,72 @@ static void *sleep_in_steps(void *arg)
     return arg;
 }
 
+/* What all of the machine has done, in ns; -1: unknown. */
+static int64_t machine_ns(void)
+{
+    FILE *f = fopen("/proc/stat", "re");
+    int64_t user, nice, system, idle, iowait, irq, soft, steal;
+    int fields = f ? fscanf(f,
+                            "cpu %" SCNd64 "%" SCNd64 "%" SCNd64 "%" SCNd64 "%" SCNd64 "%" SCNd64
+                            "%" SCNd64 "%" SCNd64,
+                            &user, &nice, &system, &idle, &iowait, &irq, &soft, &steal)
+                   : 0;
+    if (f)
+        fclose(f);
+    return fields == 8 ? (user + nice + system + irq + soft + steal) *
+                             (INT64_C(1000000000) / sysconf(_SC_CLK_TCK))
+                       : -1;
+}
+
 #define TICKS 200
 
-static void tick(void *arg)
+struct ticking {
+    int64_t used, wall, bare; /* ns of CPU; bare: a wake-up */
+    bool alone;               /* the machine had next to nothing else to do */
+};
+
+static struct ticking measure(weft_chan *ticks)
 {
     pthread_t thread;
-    surround();
-    weft_ticker *every = weft_ticker_new(10 * WEFT_MILLISECOND);
-    weft_chan *ticks = weft_ticker_chan(every);
-    int64_t cpu = cpu_ns(), begin = test_now();
-    REQUIRE(pthread_create(&thread, NULL, sleep_in_steps, arg) == 0);
+    struct ticking t;
+    int64_t machine = machine_ns(), cpu = cpu_ns(), begin = test_now();
+    bare_wakes = 0;
+    atomic_store(&ticked, false);
+    REQUIRE(pthread_create(&thread, NULL, sleep_in_steps, NULL) == 0);
     for (int i = 0; i < TICKS; i++)
         CHECK(weft_chan_recv(ticks, NULL));
     atomic_store(&ticked, true);
     pthread_join(thread, NULL);
-    int64_t wall = test_now() - begin, used = cpu_ns() - cpu - bare_cpu;
-    fprintf(stderr, "    %.0f us of CPU a tick, %.0f for a bare thread\n",
-            (double)used / TICKS / 1e3, (double)bare_cpu / (double)bare_wakes / 1e3);
-    if (used / TICKS > 8 * bare_cpu / bare_wakes)
-        check_used("a ticker of 10 ms", used, wall);
+    int64_t own = cpu_ns() - cpu, busy = machine_ns() - machine;
+    t.wall = test_now() - begin;
+    t.used = own - bare_cpu;
+    t.bare = bare_cpu / bare_wakes;
+    t.alone = machine >= 0 && busy - own < t.wall / 50;
+    fprintf(stderr, "    %.0f us of CPU a tick, %.0f for a bare thread%s\n",
+            (double)t.used / TICKS / 1e3, (double)t.bare / 1e3,
+            t.alone ? ", alone on the machine" : "");
+    return t;
+}
+
+/* A hundredth of a CPU, where a wake-up costs so little that it can be. */
+static bool is_little(const struct ticking *t)
+{
+    int64_t hundredth = t->wall / 100 * (test_instrumented() ? 5 : 1);
+    return t->used < hundredth || t->used / TICKS < (t->alone ? 5 : 8) * t->bare;
+}
+
+static void tick(void *arg)
+{
+    struct ticking t;
+    (void)arg;
+    surround();
+    weft_ticker *every = weft_ticker_new(10 * WEFT_MILLISECOND);
+    int tries = 0;
+    do
+        t = measure(weft_ticker_chan(every));
+    while (!is_little(&t) && ++tries < 3);
+    if (tries == 3)
+        FAIL("%.2f ms of CPU in %.0f ms", (double)t.used / 1e6, (double)t.wall / 1e6);
     weft_ticker_unref(every);
     unblock();
 }
@@ -177,8 +224,8 @@ static void tick(void *arg)
 TEST(a_ticker_of_10_ms_uses_less_than_a_hundredth_of_a_cpu)
 {
     /* Goal: to wake up on time is not to watch the clock, nor to wake up several threads. Method: getrusage around 200
-     * ticks. Where the kernel takes long to wake anybody, as it does on a machine with much to do, it is
-     * measured by that. */
+     * ticks, the best of three times. Where the kernel takes more than 20 us to wake anybody it may be 5 of those a
+     * tick; 8 on a machine with other things to do. */
     REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
     CHECK_EQ(test_run(tick, NULL), 0);
 }

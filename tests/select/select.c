@@ -497,49 +497,6 @@ TEST(selects_of_many_cases)
     }
 }
 
-/* ---- memory ---- */
-
-static void wait_long(void *arg)
-{
-    int x;
-    CHECK(weft_chan_recv(arg, &x));
-    weft_waitgroup_done(&done);
-}
-
-static void cancelled(void *arg)
-{
-    int rounds = *(int *)arg, x = 0;
-    weft_chan *idle = weft_chan_new(sizeof(int), 0), *busy = weft_chan_new(sizeof(int), 1);
-    long before = 0;
-    weft_waitgroup_add(&done, 3);
-    for (int i = 0; i < 3; i++) /* those who stay, in front of those who come and go */
-        CHECK_EQ(weft_go(wait_long, idle), 0);
-    test_until_parked(3);
-    for (int i = 0; i < rounds; i++) {
-        if (i == rounds / 10)
-            before = test_rss_kib();
-        if (i % 4 == 0)
-            CHECK_EQ(weft_chan_recv_until(idle, &x, weft_now() + 200), -ETIMEDOUT);
-        else
-            CHECK_EQ(WEFT_SELECT(WEFT_RECV(idle, &x), WEFT_AFTER(200)), 1);
-    }
-    if (test_rss_tells()) /* each processor keeps some records */
-        CHECK_LT(test_rss_kib() - before, 1024 + 64 * (long)test_stats().procs);
-    for (int i = 0; i < 3; i++)
-        CHECK_EQ(weft_chan_try_send(idle, &x), 0);
-    CHECK_EQ(weft_chan_try_send(idle, &x), -EAGAIN);
-    weft_waitgroup_wait(&done);
-    weft_chan_unref(idle);
-    weft_chan_unref(busy);
-}
-
-TEST(cancelled_waits_leave_nothing)
-{
-    /* Goal: waits that end by a deadline behind others that stay take constant memory. Method: RSS. */
-    int rounds = test_scale(100000);
-    CHECK_EQ(test_run(cancelled, &rounds), 0);
-}
-
 /* ---- the end of a run ---- */
 
 static void park_in_everything(void *arg)
