@@ -14,6 +14,7 @@
 #include <weft/go.h>
 
 #include "arch/exception.h"
+#include "arch/fail.h"
 #include "arch/text.h"
 #include "runtime/fail/fail.h"
 
@@ -59,7 +60,7 @@ static _Noreturn void die(struct sched_panic *last, uintptr_t from)
 {
     char short_of_memory[PANIC_BYTES];
     size_t bytes = text_bytes(last);
-    char *whole = malloc(bytes);
+    char *whole = os_fails(FAIL_MEMORY) ? NULL : malloc(bytes);
     struct text t =
         whole ? text_begin(whole, bytes) : text_begin(short_of_memory, sizeof short_of_memory);
     struct sched_panic *p = whole ? turn(last) : last;
