@@ -466,7 +466,7 @@ CHILD(runs_out_of_threads)
 TEST(too_many_blocking_functions_end_the_process)
 {
     /* Goal: more functions in weft_blocking than there can be threads are a fatal error, as in Go, not a
-     * hang. Method: 600 where there are 512 threads at most. */
+     * hang (GO-24). Method: 600 where there are 512 threads at most. */
     test_spawn("runs_out_of_threads", &result);
     CHECK_EXITED(&result, 2);
     CHECK_STR_HAS(result.err, "fatal error: thread exhaustion");
