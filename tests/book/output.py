@@ -4,6 +4,7 @@
 its output has these lines, in this order (other lines may come between them); one that begins with "stderr: " is a line of its stderr, and "*" stands for
 anything. Goroutines are told of in the order of their ids, which depends on who started them where: their lines may come
 anywhere."""
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ while args[0] in ("--status", "--arg"):
     else:
         more = [args[1]]
     args = args[2:]
-result = subprocess.run([args[0], *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+emulator = os.environ.get("MESON_EXE_WRAPPER", "").split()  # of a cross build
+result = subprocess.run([*emulator, args[0], *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
 lines = result.stdout.splitlines() + ["stderr: " + line for line in result.stderr.splitlines()]
 left = iter(lines)
 
