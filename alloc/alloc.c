@@ -94,17 +94,17 @@ static void hook_extents(struct alloc_arena *a)
     extent_hooks_t *usual;
     size_t size = sizeof(extent_hooks_t *);
     snprintf(name, sizeof name, "arena.%u.extent_hooks", a->arena);
-    struct node_hooks *h = mallocx(sizeof *h, MALLOCX_TCACHE_NONE);
+    struct node_hooks *h = os_fails(FAIL_MEMORY) ? NULL : mallocx(sizeof *h, MALLOCX_TCACHE_NONE);
     if (!h)
         return;
-    if (mallctl(name, &usual, &size, NULL, 0)) {
+    if (os_fails(FAIL_ARENA) || mallctl(name, &usual, &size, NULL, 0)) {
         dallocx(h, MALLOCX_TCACHE_NONE);
         return;
     }
     *h = (struct node_hooks){.hooks = *usual, .usual = usual, .arena = a};
     h->hooks.alloc = extent_alloc;
     extent_hooks_t *hooks = &h->hooks;
-    if (mallctl(name, NULL, NULL, &hooks, size))
+    if (os_fails(FAIL_ARENA) || mallctl(name, NULL, NULL, &hooks, size))
         dallocx(h, MALLOCX_TCACHE_NONE);
     else
         a->hooks = h;

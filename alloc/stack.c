@@ -3,7 +3,8 @@
  *
  * Guards are MADV_GUARD_INSTALL markers, which split no mapping, so a million stacks fit under
  * vm.max_map_count. Where the kernel lacks them a guard is an mprotect, two mappings a stack; once
- * GUARDS_MAX of these stand, further stacks go without, and weft says so once.
+ * os_guards_max() of these stand, further stacks go without, and weft says so once. Of those the page where the
+ * guard would be is read when its user has ended: it costs the fault that maps the page of zeros, once, and no memory.
  *
  * Idle stacks beyond the Ps' caches wait in a depot, batch by batch. Batches that nobody needed for a
  * while (stack_trim) go cold: the kernel gets their memory back, guards stay, and a record of its own
@@ -20,7 +21,6 @@
 #define SLAB_STACKS_MAX 256
 #define COLOURS 15
 #define COLOUR_BYTES 128
-#define GUARDS_MAX 16000 /* about half of the default vm.max_map_count, at two mappings each */
 
 /* One mapping of many stacks. */
 struct stack_slab {
@@ -29,29 +29,31 @@ struct stack_slab {
     size_t bytes;
 };
 
-/* A batch of idle stacks without memory: their own records are gone with it. */
+/* A batch of idle stacks without memory: their own records are gone with it. Bit 0 of a low: it has no guard. */
 struct stack_cold {
     struct depot_node free;
     struct stack_cold *next;
     size_t n;
-    char *lows[MAGAZINE_SIZE];
+    uintptr_t lows[MAGAZINE_SIZE];
 };
+
+#define BARE ((uintptr_t)1)
 
 static _Atomic(uint32_t) guards_split;
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* Guard the stack at low; *split: the guard counts in guards_split. 0, or -ENOMEM. */
-static int guard(char *low, bool *split)
+/* Guard the stack at low, if there may be one more. 0, or -ENOMEM. */
+static int guard(char *low, enum stack_guard *kind)
 {
-    *split = false;
-    if (!os_guard_is_cheap() && atomic_load_relaxed(&guards_split) >= GUARDS_MAX)
+    *kind = GUARD_NONE;
+    if (!os_guard_is_cheap() && atomic_load_relaxed(&guards_split) >= os_guards_max())
         return 0;
     int rc = os_guard(low, os_page());
-    if (rc || os_guard_is_cheap())
+    *kind = os_guard_is_cheap() ? GUARD_CHEAP : GUARD_SPLIT;
+    if (rc || *kind == GUARD_CHEAP)
         return rc;
-    *split = true;
-    if (atomic_add_relaxed(&guards_split, 1) + 1 == GUARDS_MAX)
+    if (atomic_add_relaxed(&guards_split, 1) + 1 == os_guards_max())
         os_write_stderr("weft: this kernel can't guard more stacks (MADV_GUARD_INSTALL needs Linux "
                         "6.13); further goroutines have no guard page\n");
     return 0;
@@ -66,7 +68,7 @@ static char *stack_map(size_t bytes)
 }
 
 /* [low, low + bytes), whose guard is there, as a stack. */
-static struct stack *stack_make(char *low, size_t bytes, bool pooled, bool split)
+static struct stack *stack_make(char *low, size_t bytes, bool pooled, enum stack_guard guard)
 {
     size_t colour = ((uintptr_t)low / bytes) % COLOURS * COLOUR_BYTES;
     struct stack *s = (struct stack *)(low + bytes - colour - sizeof *s - CACHE_LINE);
@@ -74,7 +76,7 @@ static struct stack *stack_make(char *low, size_t bytes, bool pooled, bool split
     s->low = low;
     s->bytes = bytes;
     s->pooled = pooled;
-    s->split = split;
+    s->guard = guard;
     sanitize_stack_register(low + os_page(), low + bytes - 1);
     return s;
 }
@@ -103,9 +105,9 @@ static bool slab_map(struct stack_class *class, struct stack_cache *cache)
 }
 
 /* Guard the next stack, and with it as many as go into one system call (a quarter cheaper each). */
-static int guard_next(struct stack_class *class, struct stack_cache *cache, bool *split)
+static int guard_next(struct stack_class *class, struct stack_cache *cache, enum stack_guard *kind)
 {
-    *split = false;
+    *kind = GUARD_CHEAP;
     if (cache->carve < cache->guarded)
         return 0;
     size_t n = (size_t)(cache->carve_end - cache->carve) / class->bytes;
@@ -115,7 +117,7 @@ static int guard_next(struct stack_class *class, struct stack_cache *cache, bool
         cache->guarded = cache->carve + n * class->bytes;
         return 0;
     }
-    return guard(cache->carve, split);
+    return guard(cache->carve, kind);
 }
 
 static struct stack_cold *cold_pop(struct depot *depot)
@@ -129,9 +131,10 @@ static struct stack *stack_warm_up(struct stack_class *class)
     struct stack_cold *cold = cold_pop(&class->cold);
     if (!cold)
         return NULL;
-    char *low = cold->lows[--cold->n];
+    uintptr_t low = cold->lows[--cold->n];
     depot_push(cold->n ? &class->cold : &class->cold_empty, &cold->free);
-    return stack_make(low, class->bytes, true, false);
+    return stack_make((char *)(low & ~BARE), class->bytes, true,
+                      low & BARE ? GUARD_NONE : GUARD_CHEAP);
 }
 
 static struct stack_cold *cold_record(struct stack_class *class)
@@ -158,9 +161,9 @@ bool stack_trim(struct stack_class *class)
         WEFT_ASSERT(batch->count <= MAGAZINE_SIZE);
         for (size_t left = cold->n = batch->count; left > 0; left--) {
             struct depot_node *next = batch->next;
-            char *low = container_of(batch, struct stack, free)->low;
-            os_discard(low + os_page(), class->bytes - os_page());
-            cold->lows[left - 1] = low;
+            const struct stack *s = container_of(batch, struct stack, free);
+            cold->lows[left - 1] = (uintptr_t)s->low | (s->guard == GUARD_NONE ? BARE : 0);
+            os_discard(s->low + os_page(), class->bytes - os_page());
             batch = next;
         }
         depot_push(&class->cold, &cold->free);
@@ -170,15 +173,15 @@ bool stack_trim(struct stack_class *class)
 
 static struct stack *stack_carve(struct stack_class *class, struct stack_cache *cache)
 {
-    bool split;
+    enum stack_guard kind;
     if (cache->carve == cache->carve_end && !slab_map(class, cache))
         return NULL;
-    if (guard_next(class, cache, &split))
+    if (guard_next(class, cache, &kind))
         return NULL;
-    struct stack *s = stack_make(cache->carve, class->bytes, true, split);
+    struct stack *s = stack_make(cache->carve, class->bytes, true, kind);
     cache->carve += class->bytes;
     atomic_add_relaxed(&class->carved, 1);
-    if (split)
+    if (kind == GUARD_SPLIT)
         atomic_add_relaxed(&class->split, 1);
     return s;
 }
@@ -233,19 +236,29 @@ struct stack *stack_get_sized(size_t bytes)
     char *low = stack_map(bytes);
     if (!low)
         return NULL;
-    bool split;
-    if (guard(low, &split)) {
+    enum stack_guard kind;
+    if (guard(low, &kind)) {
         os_unmap(low, bytes);
         return NULL;
     }
-    return stack_make(low, bytes, false, split);
+    return stack_make(low, bytes, false, kind);
 }
 
 void stack_unmap(struct stack *s)
 {
-    if (s->split)
+    if (s->guard == GUARD_SPLIT)
         atomic_add_relaxed(&guards_split, -1);
     os_unmap(s->low, s->bytes);
+}
+
+bool stack_overran(const struct stack *s)
+{
+    const uint64_t *word = (const uint64_t *)s->low, *end = word + os_page() / sizeof *word;
+    if (s->guard != GUARD_NONE)
+        return false;
+    while (word < end && !*word)
+        word++;
+    return word < end;
 }
 
 bool stack_class_contains(struct stack_class *class, const void *p)

@@ -12,6 +12,12 @@
 #include "alloc/magazine.h"
 #include "arch/sanitize.h"
 
+enum stack_guard {
+    GUARD_CHEAP,
+    GUARD_SPLIT, /* by mprotect, which split a mapping: counted in guards_split */
+    GUARD_NONE /* there were too many of those: the page is there and stays zero, see stack_overran() */
+};
+
 /* Who started what runs on it. */
 struct stack_origin {
     uintptr_t pc; /* 0: not known */
@@ -26,7 +32,7 @@ struct stack {
     char *low;    /* where the mapping starts: the guard page */
     size_t bytes; /* guard included */
     bool pooled;  /* of the default size */
-    bool split;   /* its guard split a mapping: counted in guards_split */
+    enum stack_guard guard;
 };
 
 _Static_assert(offsetof(struct stack, free) == 0, "magazines hold the record itself");
@@ -81,6 +87,9 @@ int stack_reserve(struct stack_class *class, struct stack_cache *cache);
 
 /* A stack of any size (rounded up to pages), or NULL without memory. */
 struct stack *stack_get_sized(size_t bytes);
+
+/* Whether somebody wrote to where the guard of one without would be. */
+bool stack_overran(const struct stack *s);
 
 /* Nobody stands on it any more. */
 static inline void stack_put(struct stack_class *class, struct stack_cache *cache, struct stack *s)

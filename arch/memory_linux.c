@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/fail.h"
 #include "arch/os.h"
 
 #define SPACE_MAX (UINT64_C(1) << 38) /* of private mappings: 256 GiB, 512 MiB of page map */
@@ -29,6 +30,8 @@
 
 static int open_one(int *fd, const char *path)
 {
+    if (os_fails(FAIL_FILE))
+        return -EMFILE;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     return *fd < 0 ? -errno : 0;
 }

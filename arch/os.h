@@ -82,6 +82,7 @@ bool os_guard_many(char *p, size_t bytes, size_t stride, unsigned n);
 int os_prefer_node(void *p, size_t bytes, unsigned node);
 #define OS_NODES_MAX 1024
 bool os_guard_is_cheap(void); /* MADV_GUARD_INSTALL works: no mapping is split */
+uint32_t os_guards_max(void); /* so many that aren't cheap may stand at once */
 
 int os_cpu_count(void); /* CPUs in the affinity mask */
 double

@@ -270,11 +270,21 @@ static bool takes_any_advice(void *p, size_t bytes)
     return !madvise(p, bytes, INT_MAX);
 }
 
+/* In the test build $WEFT_GUARDS is how many there may be, and takes the cheap ones away. */
+static bool guards_are_dear(void)
+{
+#ifdef WEFT_TEST_BUILD
+    return getenv("WEFT_GUARDS");
+#else
+    return false;
+#endif
+}
+
 int os_guard(void *p, size_t bytes)
 {
     if (os_fails(FAIL_GUARD))
         return -ENOMEM;
-    if (atomic_load_relaxed(&guard_kind) == 0 && takes_any_advice(p, bytes))
+    if (atomic_load_relaxed(&guard_kind) == 0 && (guards_are_dear() || takes_any_advice(p, bytes)))
         atomic_store_relaxed(&guard_kind, 2);
     if (atomic_load_relaxed(&guard_kind) != 2) {
         if (!madvise(p, bytes, MADV_GUARD_INSTALL)) {
@@ -319,6 +329,18 @@ int os_prefer_node(void *p, size_t bytes, unsigned node)
 bool os_guard_is_cheap(void)
 {
     return atomic_load_relaxed(&guard_kind) == 1;
+}
+
+#define GUARDS_MAX 16000 /* about half of the default vm.max_map_count, at two mappings each */
+
+uint32_t os_guards_max(void)
+{
+#ifdef WEFT_TEST_BUILD
+    const char *text = getenv("WEFT_GUARDS");
+    if (text)
+        return (uint32_t)strtoul(text, NULL, 10);
+#endif
+    return GUARDS_MAX;
 }
 
 int os_cpu_count(void)

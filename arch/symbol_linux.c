@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arch/atomic.h"
+#include "arch/fail.h"
 #include "arch/os.h"
 #include "arch/text.h"
 
@@ -111,7 +112,8 @@ static bool next_mapping(struct reader *r, struct mapping *m)
 
 static bool find_mapping(uintptr_t pc, struct mapping *m)
 {
-    struct reader r = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
+    struct reader r = {.fd = os_fails(FAIL_FILE) ? -1
+                                                 : open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
     bool found = false;
     if (r.fd < 0)
         return false;
@@ -125,7 +127,7 @@ static bool find_mapping(uintptr_t pc, struct mapping *m)
 static int open_file(const struct mapping *m, size_t *bytes)
 {
     struct stat is;
-    int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = os_fails(FAIL_FILE) ? -1 : open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     if (!fstat(fd, &is) && S_ISREG(is.st_mode) && is.st_ino == m->inode &&
@@ -143,7 +145,7 @@ static void map_file(struct module *m)
     int fd = open_file(&m->map, &bytes);
     if (fd < 0)
         return;
-    void *data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *data = os_fails(FAIL_MAP) ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data != MAP_FAILED) {
         m->data = data;
         m->bytes = bytes;

@@ -51,6 +51,6 @@ char *fail_place(uintptr_t from)
         at = line.at;
     }
     os_symbol_forget();
-    char *fitting = realloc(text, (size_t)(at - text) + 1);
+    char *fitting = os_fails(FAIL_MEMORY) ? NULL : realloc(text, (size_t)(at - text) + 1);
     return fitting ? fitting : text;
 }

@@ -88,6 +88,26 @@ static _Noreturn void report_overflow(struct g *g, const struct os_fault *f)
     sched_report_end();
 }
 
+/* g has ended, on a stack without a guard. What it ran over is another's by now, and its own frames are gone. */
+void bare_stack_left(const struct g *g)
+{
+    char text[512];
+    if (!stack_overran(g->stack))
+        return;
+    struct text t = text_begin(text, sizeof text);
+    text_add(&t, "runtime: goroutine stack exceeds ");
+    text_decimal(&t, g->stack->bytes);
+    text_add(&t, "-byte limit\nfatal error: stack overflow\n\ngoroutine ");
+    text_decimal(&t, g->id);
+    if (g->flags & G_NAMED) {
+        text_add(&t, " (");
+        text_add_printable(&t, g->name);
+        text_char(&t, ')');
+    }
+    text_add(&t, " [ended]: its stack had no guard page");
+    sched_fatal_of_all(text);
+}
+
 static void on_fault(const struct os_fault *f)
 {
     sched_trace_faulted(); /* back to the trace, if it was that */

@@ -109,6 +109,7 @@ void m_free(struct m *m); /* one that m_start made: its slot may be used again *
 bool m_take_left(struct m *m, bool wait);
 
 /* fault.c */
+void bare_stack_left(const struct g *g);
 void faults_catch(void);   /* from here on overflows are reported */
 void faults_release(void); /* the handlers are again as the program had them */
 void faults_expect(void);  /* the calling thread's come to us, whether a run is on or not */

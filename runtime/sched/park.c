@@ -64,6 +64,8 @@ static __attribute__((noinline)) void g_reap(struct m *m, struct g *g)
 {
     struct p *p = m->p;
     sanitize_fiber_destroy(&g->fiber);
+    if (unlikely(g->stack->guard == GUARD_NONE))
+        bare_stack_left(g);
     if (likely(g->stack->pooled || g->stack != sched.main_stack))
         stack_put(&sched.stack_class, &p->stacks, g->stack);
     if (unlikely(g->flags & (G_LOCKED | G_MAIN)))

@@ -5,6 +5,7 @@ and its output has these lines, in this order (other lines may come between them
 one that begins with "stderr: " is a line of its stderr, and "*" stands for anything. "stderr: goroutine " begins what a
 report tells of one goroutine, up to an empty line: "*name" at the end wants a frame in there. They are told of in the order of
 their ids, which depends on who started them where, so these may come anywhere, each for another goroutine."""
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,8 @@ while args[0].startswith("--"):
         status = int(args.pop(0))
     else:
         more = [args.pop(0)]
-result = subprocess.run([args[0], *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+emulator = os.environ.get("MESON_EXE_WRAPPER", "").split()  # of a cross build
+result = subprocess.run([*emulator, args[0], *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
 lines = result.stdout.splitlines()
 goroutines = ["stderr: " + part for part in re.split(r"\n\n|^(?=goroutine )", result.stderr, flags=re.MULTILINE) if part]
 left = iter(lines + ["stderr: " + line for line in result.stderr.splitlines()])

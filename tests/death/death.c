@@ -506,7 +506,7 @@ CHILD(runs_out_of_threads)
 TEST(too_many_blocking_functions_end_the_process)
 {
     /* Goal: more functions in weft_blocking than there can be threads are a fatal error, as in Go, not a
-     * hang. Method: 600 where there are 512 threads at most. */
+     * hang (GO-24). Method: 600 where there are 512 threads at most. */
     check_fatal("runs_out_of_threads", "thread exhaustion: too many functions block", "goroutine ",
                 &result);
 }

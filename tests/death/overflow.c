@@ -28,7 +28,7 @@ CHILD(overflows_in_main)
 TEST(an_overflow_is_reported)
 {
     /* Goal: a goroutine that runs over its stack ends the process with status 2 and says which, how large
-     * the stack was, and where it stood, outermost frame included. Method: endless recursion. */
+     * the stack was, and where it stood, outermost frame included (GO-20). Method: endless recursion. */
     test_spawn("overflows", &result);
     check_report(STACK_BYTES, "N");
     CHECK_STR_HAS(result.err, " recurse");

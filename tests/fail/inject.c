@@ -121,12 +121,14 @@ static bool run_one(const struct program *program, const char *setting, int coun
 
 static void walk(const char *suffix)
 {
+    unsigned patience = (unsigned)test_env("WEFT_TEST_TIMEOUT", test_slowness() > 1 ? 600 : 120);
     int step = test_env("WEFT_TEST_QUICK", 0) || TEST_TSAN ? 7 : 1;
     for (const struct program *program = programs; program->name; program++) {
         int counts[4] = {0};
         char setting[64];
         int64_t begin = test_now();
         test_note_ = program->name;
+        test_watchdog(patience); /* for each of them, not for all */
         for (int n = 1;; n += step) {
             snprintf(setting, sizeof setting, "%d%s", n, suffix);
             if (!run_one(program, setting, counts) || counts[BAD] > 2)
@@ -155,6 +157,58 @@ TEST(no_threads_from_one_on)
 {
     /* Goal: no hang when only threads are exhausted. Method: WEFT_FAIL=n+:thread. */
     walk("+:thread");
+}
+
+static void panics_inside(void *arg)
+{
+    (void)arg;
+    weft_panic("inner");
+}
+
+static void panics_twice(void *arg)
+{
+    WEFT_DEFER(panics_inside, arg);
+    weft_panic("outer");
+}
+
+/* What stderr says of it with the nth call failing; false: none failed. */
+static bool panic_without_memory(int n, char *text, size_t bytes)
+{
+    char setting[32];
+    int status = 0, fd = new_log();
+    snprintf(setting, sizeof setting, "%d:memory", n);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd, STDERR_FILENO);
+        setenv("WEFT_FAIL", setting, 1);
+        exit(test_run(panics_twice, NULL) == -ENOMEM ? STATUS_ERROR : STATUS_BAD);
+    }
+    REQUIRE(pid > 0 && waitpid(pid, &status, 0) == pid);
+    ssize_t got = pread(fd, text, bytes - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    close(fd);
+    if (!WIFEXITED(status) || (WEXITSTATUS(status) != 2 && WEXITSTATUS(status) != STATUS_ERROR))
+        FAIL("%s: status %#x\n%.3000s", setting, (unsigned)status, text);
+    else if (WEXITSTATUS(status) == 2 && !strstr(text, "panic: inner\n") && !is_known_fatal(text))
+        FAIL("%s: no panic is told\n%.3000s", setting, text);
+    return strstr(text, "WEFT_FAIL: ");
+}
+
+TEST(a_chain_of_panics_is_cut_short_without_memory)
+{
+    /* Goal: the report of a panic in a deferred call has the last one at least. Method: each place fails; at one of them
+     * the panic before is left out, at all others and without a failure it is told too, if the run began at all. */
+    static char text[65536];
+    int cut = 0, whole = 0;
+    for (int n = 1;; n++) {
+        bool failed = panic_without_memory(n, text, sizeof text);
+        cut += strstr(text, "panic: inner\n") && !strstr(text, "panic: outer\n");
+        whole += strstr(text, "panic: outer\n\tpanic: inner\n") != NULL;
+        if (!failed)
+            break;
+    }
+    CHECK_EQ(cut, 1);
+    CHECK_GT(whole, 1);
 }
 
 static void count_child(void)

@@ -10,7 +10,7 @@ struct program {
     const char *name;
     weft_fn main;
     weft_config config; /* maxprocs, if it is 0, is the test's */
-    void (*after)(void);
+    void (*before)(void), (*after)(void);
     int result; /* that weft_run may give besides */
 };
 
@@ -454,6 +454,7 @@ static void main_foreign(void *arg)
 
 #include "programs_ctx.h"
 #include "programs_flow.h"
+#include "programs_sched.h"
 #include "programs_sync.h"
 
 /* ---- ends of runs ---- */
@@ -568,6 +569,10 @@ TEST_UNUSED static const struct program programs[] = {
     {.name = "locks", .main = main_locks},
     {.name = "cond_deadline", .main = main_cond_deadline},
     {.name = "locks_foreign", .main = main_locks_foreign},
+    {.name = "local", .main = main_local},
+    {.name = "maxprocs", .main = main_maxprocs},
+    {.name = "lock", .main = main_lock},
+    {.name = "stall", .main = main_stall, .before = watch_stalls, .after = watch_no_stalls},
     {.name = "abandon", .main = main_abandon},
     {.name = "end_early", .main = main_end_early},
     {.name = "end_in_locks", .main = main_end_in_locks, .after = use_locks_again},
@@ -588,6 +593,8 @@ TEST_UNUSED static int program_run(const struct program *program)
     if (config.maxprocs == 0)
         config.maxprocs = test_procs(2);
     atomic_store(&refused_, 0);
+    if (program->before)
+        program->before();
     int rc = test_run_config(program->main, NULL, &config);
     if (program->after)
         program->after();

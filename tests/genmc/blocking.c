@@ -12,35 +12,11 @@
  * bug: a goroutine goes on though its P was taken | runtime/sched/blocking.c | s/bool took_it = section_close(m, p);/bool took_it = section_close(m, p) || (m->p = p);/
  * bug: who comes back without a P looks for idle Ps without a fence | runtime/sched/injection.c | /\[WAKE-1\]/s/atomic_fence_after_rmw();// */
 #include "idling.h"
-
-#include "runtime/sched/blocking.c"
-
-static struct g blocks = {.id = 1}, queued = {.id = 1};
+#include "section.h"
 
 static bool all_found(void)
 {
     return atomic_load_relaxed(&found) >= 2;
-}
-
-bool foreign_enter(void)
-{
-    return true; /* the run goes on */
-}
-
-void foreign_exit(void) {}
-
-_Noreturn void sched_abandon(void)
-{
-    REQUIRE(false);
-    __builtin_unreachable();
-}
-
-/* To the M's loop, which stops here: the others are to find the goroutine. */
-void sched_switch_to_loop(struct m *m, struct g *from, struct g *prev)
-{
-    (void)m, (void)from;
-    atomic_store_release(&prev->on_cpu, 0); /* as arrive() */
-    pthread_exit(NULL);
 }
 
 static void *section(void *arg)
@@ -48,18 +24,6 @@ static void *section(void *arg)
     AWAIT(atomic_load_relaxed(&found) >= 1);
     blocks.arg = arg; /* plain */
     return arg;
-}
-
-static void *enters(void *arg)
-{
-    struct m *m = arg;
-    model_m = m;
-    m->g = &blocks;
-    hold_p(m);
-    REQUIRE(weft_blocking(section, &blocks) == &blocks);
-    REQUIRE(m->g == &blocks);
-    ran(m, &blocks);
-    return NULL;
 }
 
 /* Idle from the start. */
@@ -72,9 +36,7 @@ static void *sleeps(void *arg)
 
 int main(void)
 {
-    idling_init(1);
-    ms[0].p = &p[0];
-    atomic_store_relaxed(&blocks.on_cpu, ON_CPU);
+    section_init(1);
     REQUIRE(deque_push(&p[0].runq, &queued) == 0);
     idle_m_add(&ms[1]);
     go(enters, &ms[0]);

@@ -34,6 +34,7 @@ struct stack *stack_get_slow(struct stack_class *class, struct stack_cache *cach
     s->record.low = NULL;
     s->record.bytes = 0;
     s->record.pooled = m_self() == &ms[0];
+    s->record.guard = GUARD_CHEAP;
     return &s->record;
 }
 
@@ -41,6 +42,11 @@ void stack_put_slow(struct stack_class *class, struct stack_cache *cache, struct
 {
     (void)class, (void)cache;
     free(container_of(s, struct model_stack, record));
+}
+
+void bare_stack_left(const struct g *g)
+{
+    (void)g;
 }
 
 int *os_errno_location(void)

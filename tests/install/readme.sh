@@ -14,4 +14,5 @@ awk '/^```c$/ && !seen {inside = 1; seen = 1; next} /^```/ {inside = 0} inside' 
 [ -s "$directory/example.c" ] || { echo "FAILED: README.md has no \`\`\`c block"; exit 1; }
 gcc -std=gnu17 -Wall -Wextra -Werror -pthread -I"$include" "$directory/example.c" -o "$directory/example" \
     "$library" -Wl,-rpath,"$(dirname "$library")"
-timeout 60 "$directory/example"
+greeted=$(timeout 60 "$directory/example" | sort)
+[ "$greeted" = "$(printf 'hello, %s\n' shuttle warp weft)" ] || { echo "FAILED: it prints: $greeted"; exit 1; }

@@ -437,7 +437,7 @@ static void start_until_one_ran(void *arg)
 TEST(a_time_slice_ends_at_a_weft_call)
 {
     /* Goal: on one processor a goroutine that never waits gives way at a weft call when its time slice is
-     * used up. Method: it only starts others, until one of them has run. */
+     * used up (GO-04). Method: it only starts others, until one of them has run. */
     atomic_store(&ran, 0);
     CHECK_EQ(test_run_procs(1, start_until_one_ran, NULL), 0);
 }

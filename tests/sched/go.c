@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * go.c - starting runs and goroutines: refusals first, then arguments, stacks, ids, counts. */
+ * go.c - starting runs and goroutines: refusals first, then arguments, ids, counts. */
 #include "../test.h"
-
-#include <sys/resource.h>
 
 static atomic_int calls;
 
@@ -131,7 +129,7 @@ static void refused_starts(void *arg)
 
 TEST(goroutines_that_are_refused)
 {
-    /* Goal: a NULL function, a copy above 64 KiB and stacks out of bounds are refused, and nothing
+    /* Goal: a NULL function (GO-02), a copy above 64 KiB and stacks out of bounds are refused, and nothing
      * starts. Method: each of them in a run, then the number of goroutines and of calls. */
     weft_waitgroup wg = {0};
     atomic_store(&calls, 0);
@@ -310,101 +308,6 @@ TEST(names_of_any_length)
     CHECK_EQ(test_run(names, NULL), 0);
 }
 
-struct depth {
-    size_t bytes;  /* to use */
-    uintptr_t top; /* where it began */
-    uint64_t sum;
-    weft_waitgroup wg;
-};
-
-/* Uses the stack a frame at a time until d->bytes are used, yields at the bottom, and sums up what it
- * left in each frame on the way back. */
-static TEST_NOINLINE uint64_t use_stack(struct depth *d, uint64_t level)
-{
-    volatile uint64_t frame[64];
-    for (size_t i = 0; i < TEST_COUNT_OF(frame); i++)
-        frame[i] = level;
-    uint64_t below = 0;
-    if (d->top - (uintptr_t)frame < d->bytes)
-        below = use_stack(d, level + 1) - (level + 1);
-    else
-        weft_yield();
-    for (size_t i = 0; i < TEST_COUNT_OF(frame); i++)
-        below += frame[i] != level;
-    return below + level;
-}
-
-static void use_depth(void *arg)
-{
-    struct depth *d = arg;
-    d->top = (uintptr_t)__builtin_frame_address(0);
-    d->sum = use_stack(d, 7);
-    weft_waitgroup_done(&d->wg);
-}
-
-static void use_stack_size(size_t stack_size, size_t bytes)
-{
-    struct depth d = {.bytes = bytes};
-    weft_waitgroup_add(&d.wg, 1);
-    CHECK_EQ(weft_go_with(&(weft_go_options){.stack_size = stack_size}, use_depth, &d), 0);
-    weft_waitgroup_wait(&d.wg);
-    if (d.sum != 7)
-        FAIL("stack of %zu bytes: %zu bytes of it lost words: %" PRIu64, stack_size, bytes,
-             d.sum - 7);
-}
-
-static void stack_sizes(void *arg)
-{
-    (void)arg;
-    use_stack_size(16 * 1024, TEST_TSAN || TEST_ASAN ? 5 * 1024 : 8 * 1024);
-    use_stack_size(17 * 1024 + 1, TEST_TSAN || TEST_ASAN ? 5 * 1024 : 8 * 1024);
-    use_stack_size(0, 48 * 1024);
-    use_stack_size(1 << 20, 960 * 1024);
-    use_stack_size(16 << 20, TEST_TSAN ? 8 << 20 : 15 << 20);
-    use_stack_size((size_t)1 << 30, 1 << 20);
-    use_stack_size(16 << 20, TEST_TSAN ? 8 << 20 : 15 << 20);
-    use_stack_size(16 * 1024, TEST_TSAN || TEST_ASAN ? 5 * 1024 : 8 * 1024);
-}
-
-TEST(stacks_have_their_size)
-{
-    /* Goal: stacks of 16 KiB to 1 GiB can be used, also one after the other (caches by size).
-     * Method: recursion that fills frames, yields at the bottom, and checks on the way back. */
-    CHECK_EQ(test_run(stack_sizes, NULL), 0);
-}
-
-static void default_stack(void *arg)
-{
-    use_stack_size(0, *(size_t *)arg);
-}
-
-TEST(the_run_sets_the_default_stack)
-{
-    /* Goal: config.stack_size is the size of stacks that name none. Method: 1 MiB, use most of it. */
-    weft_config config = {.maxprocs = test_procs(2), .stack_size = 1 << 20};
-    size_t bytes = 900 * 1024;
-    CHECK_EQ(test_run_config(default_stack, &bytes, &config), 0);
-}
-
-static void use_main_stack(void *arg)
-{
-    use_depth(arg);
-}
-
-TEST(main_has_a_large_stack)
-{
-    /* Goal: goroutine 1 has RLIMIT_STACK's size. Method: use 7/8 of it, up to 7 MiB. */
-    struct rlimit limit;
-    struct depth d = {0};
-    REQUIRE(getrlimit(RLIMIT_STACK, &limit) == 0);
-    d.bytes = limit.rlim_cur > (8 << 20) ? 7 << 20 : limit.rlim_cur / 8 * 7;
-    if (TEST_TSAN)
-        d.bytes /= 2;
-    weft_waitgroup_add(&d.wg, 1);
-    CHECK_EQ(test_run(use_main_stack, &d), 0);
-    CHECK_EQ(d.sum, 7);
-}
-
 /* ---- ids and counts ---- */
 
 enum { IDS = 1000 };
@@ -490,113 +393,9 @@ static void count_goroutines(void *arg)
 
 TEST(num_goroutine_counts_the_living)
 {
-    /* Goal: runnable and parked goroutines count, ended ones soon don't, the runtime's own never.
+    /* Goal: runnable and parked goroutines count, ended ones soon don't, the runtime's own never (GO-26).
      * Method: n parked on a WaitGroup; let them end. */
     int n = test_scale_goroutines(1000);
     CHECK_EQ(test_run(count_goroutines, &n), 0);
     CHECK_EQ(weft_num_goroutine(), 0);
-}
-
-/* ---- foreign threads ---- */
-
-enum { FOREIGN = 4, EACH = 200 };
-static atomic_int foreign_calls;
-
-static void foreign_call(void *arg)
-{
-    CHECK_NE(weft_self(), 0);
-    weft_yield();
-    atomic_fetch_add(&foreign_calls, 1);
-    weft_waitgroup_done(arg);
-}
-
-static void *foreign_caller(void *arg)
-{
-    weft_waitgroup wg = {0};
-    (void)arg;
-    CHECK_EQ(weft_self(), 0);
-    for (int round = 0; round < 4; round++) {
-        weft_waitgroup_add(&wg, EACH / 4);
-        for (int i = 0; i < EACH / 4; i++)
-            CHECK_EQ(weft_go(foreign_call, &wg), 0);
-        weft_waitgroup_wait(&wg);
-    }
-    CHECK_EQ(weft_self(), 0);
-    weft_yield();
-    return NULL;
-}
-
-static void *foreign_callers(void *arg)
-{
-    pthread_t threads[FOREIGN];
-    for (int i = 0; i < FOREIGN; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, foreign_caller, arg) == 0);
-    for (int i = 0; i < FOREIGN; i++)
-        pthread_join(threads[i], NULL);
-    return NULL;
-}
-
-static void blocked_main(void *arg)
-{
-    weft_blocking(foreign_callers, arg);
-    CHECK_EQ(atomic_load(&foreign_calls), FOREIGN * EACH);
-}
-
-TEST(foreign_threads_start_and_wait)
-{
-    /* Goal: threads that weft did not start can start goroutines and wait for them, while main is
-     * blocked. Method: 4 threads, exact totals. */
-    atomic_store(&foreign_calls, 0);
-    CHECK_EQ(test_run(blocked_main, NULL), 0);
-}
-
-static atomic_bool hammer_stop;
-static atomic_long hammer_started, hammer_refused;
-static atomic_long hammer_most; /* to start, or a busy machine's run has millions */
-
-static void *hammer(void *arg)
-{
-    (void)arg;
-    while (!atomic_load(&hammer_stop)) {
-        if (atomic_load(&hammer_started) >= atomic_load(&hammer_most)) {
-            sched_yield();
-            continue;
-        }
-        int result = weft_go(count_call, NULL);
-        if (result == 0)
-            atomic_fetch_add(&hammer_started, 1);
-        else if (result == -ESRCH)
-            atomic_fetch_add(&hammer_refused, 1);
-        else
-            FAIL("weft_go gives %d", result);
-        for (volatile int i = 0; i < 200; i++)
-            ;
-    }
-    return NULL;
-}
-
-static void until_some_started(void *arg)
-{
-    long before = *(long *)arg;
-    TEST_UNTIL(atomic_load(&hammer_started) > before + 3);
-}
-
-TEST(starting_races_with_the_end)
-{
-    /* Goal: a foreign thread may call weft_go while a run begins or ends: 0 or -ESRCH, no harm.
-     * Method: a thread that calls all the time, and runs that end after some starts. */
-    pthread_t thread;
-    atomic_store(&hammer_stop, false);
-    atomic_store(&hammer_most, 10000);
-    REQUIRE(pthread_create(&thread, NULL, hammer, NULL) == 0);
-    for (int i = 0; i < test_scale(100) + 5; i++) {
-        long before = atomic_load(&hammer_started);
-        CHECK_EQ(test_run(until_some_started, &before), 0);
-        long refused = atomic_load(&hammer_refused);
-        atomic_fetch_add(&hammer_most, 10000);
-        TEST_UNTIL(atomic_load(&hammer_refused) > refused);
-    }
-    atomic_store(&hammer_stop, true);
-    pthread_join(thread, NULL);
-    CHECK_GT(atomic_load(&hammer_started), 0);
 }

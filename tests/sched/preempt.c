@@ -41,7 +41,7 @@ static void loop_on_all(void *arg)
 
 TEST(no_call_is_repeated_for_ever)
 {
-    /* Goal: whatever a goroutine repeats without ever waiting, others run. Method: above, each call in turn on one
+    /* Goal: whatever a goroutine repeats without ever waiting, others run (GO-04). Method: above, each call in turn on one
      * processor; on several, where the calls are the same, some. */
     key = weft_local_new(NULL);
     for (size_t i = 0; i < TEST_COUNT_OF(calls); i += test_procs(2) == 1 ? 1 : 5) {

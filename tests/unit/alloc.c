@@ -227,6 +227,41 @@ TEST(below_a_stack_is_a_guard)
     }
 }
 
+#ifdef WEFT_TEST_BUILD
+CHILD(stacks_without_guards)
+{
+    enum { STACKS = 4 * MAGAZINE_SIZE };
+    struct stack_cache cache = {0};
+    struct stack *all[STACKS];
+    setenv("WEFT_GUARDS", "0", 1);
+    for (int round = 0; round < 2; round++) { /* the second time some were cold */
+        for (int i = 0; i < STACKS; i++) {
+            REQUIRE(all[i] = stack_get(&stacks, &cache));
+            CHECK_EQ(all[i]->guard, GUARD_NONE);
+            CHECK(!stack_overran(all[i]));
+        }
+        for (int i = 0; i < STACKS; i++)
+            stack_put(&stacks, &cache, all[i]);
+        stacks_flush(&stacks, &cache);
+        stack_trim(&stacks);
+        stack_trim(&stacks);
+    }
+    struct stack *s = stack_get(&stacks, &cache);
+    s->low[100] = 1;
+    CHECK(stack_overran(s));
+    puts("done");
+}
+
+TEST(a_stack_without_a_guard_is_known_for_it)
+{
+    /* Goal: also when the kernel has had its memory back; and a byte in the place of the guard is found. */
+    static struct test_result result;
+    test_spawn("stacks_without_guards", &result);
+    CHECK_EXITED(&result, 0);
+    CHECK_STR_EQ(result.out, "done\n");
+}
+#endif
+
 /* What is preferred for memory that was told `node`: none where the kernel refuses. */
 static int told(int node)
 {
