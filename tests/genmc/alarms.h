@@ -44,7 +44,7 @@ static inline void model_cell_read(struct timer_ticket *out, struct atomic_pair 
 #define BEFORE 1
 #define FIRST 2 /* when the timer is due to begin with */
 #define LAST 3
-#define ALARMS 2 /* that each M may arm */
+#define ALARMS 3 /* that each M may arm */
 
 enum { ALARM_NONE, ALARM_ARMED, ALARM_OVER };
 
@@ -86,7 +86,9 @@ int timer_arm(struct timer_ticket *out, int64_t deadline, timer_fire_fn fire, vo
     a->token = token;
     out->timer = (struct timer *)(uintptr_t)(place % 2 + TIMER_MARK);
     out->generation = place;
-    if (!atomic_cas_acq_rel(&a->state, &none, ALARM_ARMED))
+    if (deadline > LAST)
+        atomic_store_relaxed(&a->state, ALARM_OVER); /* it would fire after the end */
+    else if (!atomic_cas_acq_rel(&a->state, &none, ALARM_ARMED))
         late_by[m] = a;
     return 0;
 }

@@ -4,7 +4,6 @@
  *
  * options: -check-liveness -disable-spin-assume
  * edit: runtime/chan/timed.c | s/model_load_hi(&t->due)/1/
- * bug: who comes to wait looks for an alarm without a fence | runtime/chan/timed.c | /^void timed_settle/,/^}/s/atomic_fence_full();/(void)0;/
  * bug: an alarm that has fired is not replaced | runtime/chan/timed.c | /^static void ring/,/^}/s/^    settle(timed);/    (void)0;/
  * bug: a tick is taken by who comes first to it, without a CAS | runtime/chan/timed.c | /^static bool take/,/^}/s/!model_cas_halves(&t->due, (uint64_t)when, period, (uint64_t)next, period)/(atomic_store_release(\&t->due.lo, period << 32 | (uint64_t)next), false)/ */
 #include "timed_second.h"
