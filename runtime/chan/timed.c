@@ -249,7 +249,10 @@ void timed_free(struct weft_chan *ch)
                          TIMED_STOPPED); /* nobody waits, so no alarm takes it meanwhile */
     if (atomic_load_acquire(&t->alarm.lo)) {
         timed_settle(ch);
-        timer_cell_swap(&t->alarm, (struct timer_ticket){NULL, 0});
+        struct timer_ticket armed = {NULL, 0};
+        armed = timer_cell_swap(&t->alarm, armed);
+        if (armed.timer) /* one that comes late may just have armed it */
+            timer_cancel(&armed);
     }
     free_timed(t);
 }

@@ -23,6 +23,9 @@ static _Atomic(uint32_t) woken[MS]; /* WOKEN, GIVEN_UP */
 
 enum { WOKEN = 1, GIVEN_UP = 2 };
 
+/* What an M does before its goroutine waits; drivers with timers set it. */
+static void (*before_waiting)(void);
+
 /* A chunk of the table of names is all that is allocated; few have names here. */
 void *alloc_zeroed(size_t align, size_t n)
 {
@@ -103,6 +106,8 @@ uint16_t waiter_wait(struct waiter *w, enum wait_reason reason)
     long i = w->g - g;
     (void)reason;
     REQUIRE(w->g == m_self()->g);
+    if (before_waiting)
+        before_waiting();
     AWAIT(atomic_load_acquire(&woken[i]));
     __VERIFIER_assume(atomic_and_acq_rel(&woken[i], ~WOKEN) & WOKEN);
     return w->result;

@@ -60,6 +60,29 @@ static inline _Bool arch_cas_pair(void *at, uint64_t lo, uint64_t hi, uint64_t n
     return 0;
 }
 
+/* Drivers with pairs of numbers below 2^32 have them in one word, a half each: model/edits puts these in the place
+ * of accesses to either. */
+static inline uint64_t model_load_lo(void *at)
+{
+    return (uint32_t)atomic_load_explicit((_Atomic(uint64_t) *)at, memory_order_acquire);
+}
+
+static inline uint64_t model_load_hi(void *at)
+{
+    return atomic_load_explicit((_Atomic(uint64_t) *)at, memory_order_acquire) >> 32;
+}
+
+static inline _Bool model_cas_halves(void *at, uint64_t lo, uint64_t hi, uint64_t new_lo,
+                                     uint64_t new_hi)
+{
+    uint64_t was = hi << 32 | lo;
+    if ((lo | hi | new_lo | new_hi) >> 32)
+        __VERIFIER_assert_fail("a wide number", __FILE__, __LINE__);
+    return atomic_compare_exchange_strong_explicit((_Atomic(uint64_t) *)at, &was,
+                                                   new_hi << 32 | new_lo, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
 /* As large as a real one; the depot's links lie over it while a descriptor is free. */
 struct arch_context {
     void *sp;             /* plain: stands for all that a switch saves */
