@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * 3-maxprocs - chapter 3, the GOMAXPROCS lever, moved up and down while goroutines run: with n processors n of them run at
  * the same instant, and never more. Each computes, without a call of weft's, until as many run as can; then it gives way. */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <weft/weft.h>
@@ -19,7 +20,7 @@ static void work(void *arg)
         while (before < now && !atomic_compare_exchange_weak(&most, &before, now))
             ;
         while (running < wanted && !end) /* as long as one of them can't run this never ends */
-            ;
+            sched_yield(); /* the CPU to another thread; the processor stays its own */
         running--;
         ++*mine;
         weft_yield();
