@@ -127,6 +127,7 @@ static void walk(const char *suffix)
         char setting[64];
         int64_t begin = test_now();
         test_note_ = program->name;
+        test_watchdog((unsigned)test_env("WEFT_TEST_TIMEOUT", 600)); /* for each by itself */
         for (int n = 1;; n += step) {
             snprintf(setting, sizeof setting, "%d%s", n, suffix);
             if (!run_one(program, setting, counts) || counts[BAD] > 2)
