@@ -215,6 +215,7 @@ static void main_wards(void *arg)
     if (pulse)
         CHECK(weft_chan_recv(weft_pulse_chan(pulse), NULL));
     weft_pulse_unref(pulse);
+    test_until_goroutines(1);
     atomic_store(&wards.tries, 0);
     atomic_store(&wards.started, 0);
     atomic_store(&wards.ended, 0);
@@ -222,10 +223,9 @@ static void main_wards(void *arg)
     if (!done)
         return;
     weft_chan *beats = got(weft_steward(done, TEST_MS, TEST_MS / 4, start_ward, NULL));
-    if (beats) {
-        TEST_UNTIL(atomic_load(&wards.tries) >= 2); /* the first is silent after its first beat */
+    /* The first ward is silent after its first beat. Without memory for its done there is no other. */
+    for (int i = 0; beats && i < 20 && atomic_load(&wards.tries) < 2; i++)
         CHECK(weft_chan_recv(beats, NULL));
-    }
     end_all(done);
     is_dropped(beats);
     CHECK_EQ(atomic_load(&wards.ended), atomic_load(&wards.started));
