@@ -40,6 +40,19 @@ static void check_panic(const char *child, const char *text, struct test_result 
     CHECK(!strstr(result->err, "survived"));
 }
 
+/* stderr begins with the whole of the fatal error's text, an empty line, and whose fault it is ("": whoever); the status is 2. */
+static void check_fatal(const char *child, const char *text, const char *whose,
+                        struct test_result *result)
+{
+    char expected[256];
+    test_spawn(child, result);
+    CHECK_EXITED(result, 2);
+    snprintf(expected, sizeof expected, "fatal error: %s\n\n%s", text, whose);
+    if (strncmp(result->err, expected, strlen(expected)) != 0)
+        FAIL("%s: stderr is not \"%s\": \"%.200s\"", child, expected, result->err);
+    CHECK(!strstr(result->err, "survived"));
+}
+
 static struct test_result result;
 
 /* ---- the negative counter (WG-01) ---- */
@@ -303,14 +316,10 @@ TEST(goexit_on_a_foreign_thread_is_fatal)
 {
     /* Goal: there is no goroutine to end: fatal, status 2, no deferred calls (GO-25). Method: the first
      * thread without a run; a function in a blocking section. */
-    test_spawn("goexit_on_thread", &result);
-    CHECK_EXITED(&result, 2);
-    CHECK_STR_HAS(result.err, "fatal error: ");
+    static const char text[] = "weft_goexit on a thread that is no goroutine";
+    check_fatal("goexit_on_thread", text, "foreign thread:\n", &result);
     CHECK_STR_EQ(result.out, "");
-    test_spawn("goexit_in_blocking", &result);
-    CHECK_EXITED(&result, 2);
-    CHECK_STR_HAS(result.err, "fatal error: ");
-    CHECK(!strstr(result.err, "survived"));
+    check_fatal("goexit_in_blocking", text, "foreign thread:\n", &result);
 }
 
 static void outlives_main(void *arg)
@@ -437,6 +446,37 @@ TEST(a_goroutine_that_does_not_stop_is_left)
 
 /* ---- threads ---- */
 
+/* ---- what is still in use ---- */
+
+static void acquires(void *ctx)
+{
+    weft_sem none = {0};
+    weft_sem_acquire_ctx(&none, 1, ctx);
+    survived();
+}
+
+static void gives_last_reference_up(void *arg)
+{
+    weft_ctx *ctx = weft_ctx_with_cancel(NULL);
+    (void)arg;
+    CHECK_EQ(weft_go(acquires, ctx), 0);
+    test_until_parked(1);
+    weft_ctx_unref(ctx);
+    survived();
+}
+
+CHILD(gives_last_reference_up)
+{
+    test_run(gives_last_reference_up, NULL);
+}
+
+TEST(a_wait_needs_its_context)
+{
+    /* Goal: the wait holds no reference; who drops the last one under it is told so, and where. */
+    check_fatal("gives_last_reference_up", "weft: context freed while in use", "goroutine 1 ",
+                &result);
+}
+
 #ifdef WEFT_TEST_BUILD /* elsewhere it takes 16384 threads */
 static void *sleeps_long(void *arg)
 {
@@ -467,8 +507,7 @@ TEST(too_many_blocking_functions_end_the_process)
 {
     /* Goal: more functions in weft_blocking than there can be threads are a fatal error, as in Go, not a
      * hang. Method: 600 where there are 512 threads at most. */
-    test_spawn("runs_out_of_threads", &result);
-    CHECK_EXITED(&result, 2);
-    CHECK_STR_HAS(result.err, "fatal error: thread exhaustion");
+    /* A thread without a goroutine may be the one who needs another. */
+    check_fatal("runs_out_of_threads", "thread exhaustion: too many functions block", "", &result);
 }
 #endif
