@@ -151,6 +151,40 @@ TEST(new_rules_begin_with_what_there_is)
     CHECK(holds(&b, 2 * SECOND, 1));
 }
 
+/* Goal: time that goes back adds no token (RT-10), nor does it take any away, or earn one twice: what there is depends on the
+ * time that it is and on what was taken, in whatever order. Method: takes, refusals, refunds and new rules of then, looked at
+ * from now; also before the rules were made. */
+TEST(time_that_goes_back_adds_nothing)
+{
+    struct bucket b;
+    int64_t now = 10 * SECOND, tenth = SECOND / 10, then = now - 4 * tenth;
+    bucket_init(&b, 10, 5, 0);
+    CHECK_EQ(take(&b, now, 5, 0), BUCKET_TAKEN);
+    CHECK_EQ(take(&b, then, 1, 0), BUCKET_TOO_LATE);
+    CHECK(holds(&b, then, -4));
+    CHECK(holds(&b, now, 0));
+    CHECK_EQ(take(&b, then, 1, ANY), BUCKET_TAKEN); /* in time for then and now */
+    CHECK_EQ(took, 5 * tenth);
+    CHECK(holds(&b, now, -1));
+    bucket_give_back(&b, then, 1, then + 5 * tenth);
+    CHECK(holds(&b, now, 0));
+    bucket_set(&b, 10, 5, then);
+    CHECK(holds(&b, now, 0));
+    CHECK_EQ(take(&b, now + tenth - 1000, 1, 0), BUCKET_TOO_LATE);
+    CHECK_EQ(take(&b, now + tenth, 1, 0), BUCKET_TAKEN);
+
+    bucket_init(&b, 10, 5, now);
+    CHECK_EQ(take(&b, then, 2, 0), BUCKET_TOO_LATE);
+    CHECK_EQ(take(&b, then, 1, 0), BUCKET_TAKEN);
+    CHECK(holds(&b, now, 4));
+    CHECK(holds(&b, INT64_MAX, 5));
+    CHECK_EQ(take(&b, INT64_MAX, 6, ANY), BUCKET_TOO_MUCH);
+    bucket_set(&b, 10, 5, INT64_MAX); /* else what was earned washes the tokens out */
+    CHECK_EQ(take(&b, INT64_MAX, 5, 0), BUCKET_TAKEN);
+    CHECK(holds(&b, INT64_MAX, 0));
+    CHECK(holds(&b, INT64_MAX - tenth, -1));
+}
+
 /* Goal: for ever and ever: what is earned over years doesn't wash the tokens out. */
 TEST(stale_rules_are_told)
 {
