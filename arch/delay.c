@@ -27,12 +27,15 @@ static int delay_setting(void)
     return n;
 }
 
-static _Thread_local unsigned hold_after;
+static _Thread_local unsigned hold_after, hold_round;
 static _Atomic(uint32_t) hold_state; /* HOLD_... */
+static _Atomic(unsigned) hold_rounds;
 enum { HOLD_NONE, HOLD_HELD, HOLD_OVER };
 
 bool os_hold_at(unsigned nth)
 {
+    /* Who asked before, on whatever thread he was then, isn't held any more. */
+    hold_round = atomic_fetch_add_explicit(&hold_rounds, 1, memory_order_relaxed) + 1;
     hold_after = nth;
     atomic_store_explicit(&hold_state, HOLD_NONE, memory_order_release);
     return true;
@@ -64,7 +67,8 @@ __attribute__((noinline)) void os_delay_point(void)
 {
     if (unlikely(hold_after)) {
         hold_after--;
-        if (hold_after == 0)
+        if (hold_after == 0 &&
+            hold_round == atomic_load_explicit(&hold_rounds, memory_order_relaxed))
             hold();
     }
     int one_in = delay_setting();
