@@ -97,7 +97,10 @@ enum { DEEP = 300 << 20 };
 static void recurse_deep(void *arg)
 {
     /* Where pages and frames cost more, less deep. */
-    struct depth d = {.bytes = test_instrumented() ? DEEP / 10 : DEEP, .lends = true};
+    struct depth d = {.bytes = TEST_TSAN             ? DEEP / 40
+                               : test_instrumented() ? DEEP / 10
+                                                     : DEEP,
+                      .lends = true};
     (void)arg;
     weft_waitgroup_add(&d.wg, 1);
     CHECK_EQ(weft_go_with(&(weft_go_options){.stack_size = 512 << 20}, use_depth, &d), 0);
