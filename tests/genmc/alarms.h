@@ -8,7 +8,7 @@
 
 #include "runtime/time/time.h"
 
-/* The loops that swap and read both words are checked by timed_pairs.c; here each is one step. */
+/* In place of the loops that swap and read both words: each is one step here. */
 static inline void model_swap_pair(struct atomic_pair *pair, uint64_t new_lo, uint64_t new_hi,
                                    uint64_t *lo, uint64_t *hi)
 {
