@@ -8,7 +8,7 @@
 
 enum { WORKERS = 5, TURNS = 5 };
 
-static atomic_int running, most, wanted, turns[WORKERS];
+static atomic_int running, most, wanted, meetings, turns[WORKERS];
 static atomic_bool end;
 static weft_waitgroup all;
 
@@ -16,10 +16,12 @@ static void work(void *arg)
 {
     atomic_int *mine = arg;
     while (!end) {
-        int now = ++running, before = most;
+        int met = meetings, now = ++running, before = most;
         while (before < now && !atomic_compare_exchange_weak(&most, &before, now))
             ;
-        while (running < wanted && !end) /* as long as one of them can't run this never ends */
+        if (now >= wanted)
+            meetings++; /* for those who look too late to see it */
+        while (meetings == met && running < wanted && !end) /* without all of them it never ends */
             sched_yield(); /* the CPU to another thread; the processor stays its own */
         running--;
         ++*mine;
