@@ -220,6 +220,16 @@ struct g *runq_take_in_turn(struct p *p)
     return g;
 }
 
+/* They all go to the queue, the oldest first. */
+void runq_queue_fresh(struct p *p)
+{
+    while (!fresh_holds_none(&p->fresh)) {
+        struct g *oldest = fresh_steal(&p->fresh);
+        if (oldest)
+            runq_push_tail(p, oldest);
+    }
+}
+
 static struct g *take_local(struct p *p, bool queue_first)
 {
     struct g *g = queue_first ? runq_take_queued(p) : NULL;
@@ -441,8 +451,7 @@ struct g *find_runnable(struct m *m)
             if (!m_idle(m))
                 return NULL;
             spin_until = 0;
-            if (unlikely(atomic_load_relaxed(&m->asked)))
-                continue;
+            continue; /* who wanted something of the P's holder may have found the last one */
         }
         qsbr_quiescent();
         struct g *g = m->refused ? m->refused : take_any(m);

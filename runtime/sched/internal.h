@@ -61,6 +61,7 @@ static inline __attribute__((always_inline)) void g_free(struct p *p, struct g *
 struct g *find_runnable(struct m *m); /* on the scheduler's stack; NULL: the run ends */
 struct g *runq_refuse(struct m *m, struct g *g);
 struct g *runq_take_in_turn(struct p *p);
+void runq_queue_fresh(struct p *p);
 struct g *pick_slowly(struct m *m); /* on a goroutine's stack; NULL: use find_runnable */
 bool work_visible(struct m *m);
 bool work_queued(void);

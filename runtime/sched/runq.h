@@ -188,7 +188,7 @@ static inline __attribute__((always_inline)) struct g *runq_pick(struct m *m)
     return runq_settled(m, g ? g : runq_take_waiting(p));
 }
 
-/* The same, with `from` to the tail if there is one. */
+/* The same, with `from` to the tail if there is one: behind all who wait now, those that haven't run yet included. */
 static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m, struct g *from)
 {
     struct p *p = m->p;
@@ -201,6 +201,8 @@ static inline __attribute__((always_inline)) struct g *runq_pick_for(struct m *m
             deque_push_after_pop(&p->runq, from);
         return g;
     }
+    if (!fresh_holds_none(&p->fresh))
+        runq_queue_fresh(p);
     struct g *g = runq_pick(m);
     if (g)
         runq_push_tail(p, from);

@@ -51,8 +51,11 @@ static void move_the_lever(void *arg)
         wanted = n; /* first: with fewer processors more would never come */
         weft_maxprocs(n);
         watch_turns(2); /* one that computes keeps its processor until it gives way */
-        most = 0;
-        watch_turns(TURNS);
+        for (int tries = 0; tries == 0 || (most > n && tries < 20);
+             tries++) { /* or maybe some turns later */
+            most = 0;
+            watch_turns(TURNS);
+        }
         printf("%d: %d at once\n", n, most);
     }
     end = true;

@@ -176,7 +176,7 @@ static bool panic_without_memory(int n, char *text, size_t bytes)
 {
     char setting[32];
     int status = 0, fd = new_log();
-    snprintf(setting, sizeof setting, "%d:memory", n);
+    snprintf(setting, sizeof setting, "%d:map", n);
     pid_t pid = fork();
     if (pid == 0) {
         dup2(fd, STDERR_FILENO);
