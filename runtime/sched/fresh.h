@@ -70,7 +70,7 @@ static inline bool fresh_push(struct fresh *f, void *x)
 static inline void *fresh_steal(struct fresh *f)
 {
     uint64_t top = atomic_load_acquire(&f->top);
-    atomic_fence_full(); /* [FRESH-1] */
+    atomic_fence_full(); /* [FRESH-2] */
     if ((int64_t)(atomic_load_acquire(&f->bottom) - top) <= 0)
         return NULL;
     void *x = atomic_load_relaxed(&f->slots[top % FRESH_MAX]);
