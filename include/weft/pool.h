@@ -56,7 +56,7 @@ WEFT_API void weft_pool_put_slow(weft_pool *pool, void *object);
 
 WEFT_INLINE_ struct weft_stock_ *weft_pool_stock_(weft_pool *pool, const struct weft_here *here)
 {
-    struct weft_stocks_ *stocks = (struct weft_stocks_ *)(void *)pool;
+    struct weft_stocks_ *stocks = (struct weft_stocks_ *)pool;
     return __atomic_load_n(&stocks->at_[here->place_], __ATOMIC_RELAXED);
 }
 
