@@ -129,8 +129,8 @@ static __attribute__((noinline)) void wait_untimed(weft_cond *c, uintptr_t site)
 
 void weft_cond_wait(weft_cond *c)
 {
-    struct sched_m *m = sched_m_unasked();
-    if (unlikely(WEFT_LOCK_CHECK || !m || !is_used_here(c)))
+    struct sched_m *m = WEFT_LOCK_CHECK ? NULL : sched_m_unasked();
+    if (unlikely(!m || !is_used_here(c)))
         wait_untimed(c, LOCK_SITE);
     else
         wait_here(c, m);

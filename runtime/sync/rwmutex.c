@@ -47,7 +47,7 @@
 #define RW_READERS UINT64_C(0xffffffff)
 #define RW_WRITING (UINT64_C(1) << 63)
 #define RW_WAITING (UINT64_C(1) << 62)
-#define RW_BIASED (UINT64_C(1) << 61)
+#define RW_BIASED WEFT_RWMUTEX_BIASED_
 #define RW_IS_TURNING (UINT64_C(1) << 60)
 #define RW_TURNING (RW_IS_TURNING | RW_BELOW_ZERO)
 #define RW_BELOW_ZERO (UINT64_C(1) << 31)
@@ -60,8 +60,7 @@ enum { WAITS_TO_READ, WAITS_TO_WRITE }; /* queue_node.what */
 
 _Static_assert(offsetof(weft_rwmutex, writers_) > 0,
                "two objects, which waiters tell apart by address");
-_Static_assert(RW_BIASED == WEFT_RWMUTEX_BIASED_ && BIAS_COLUMN == WEFT_RWMUTEX_COLUMN_,
-               "the inline functions know them");
+_Static_assert(BIAS_COLUMN == WEFT_RWMUTEX_COLUMN_, "the inline functions know it");
 
 SANITIZE_OWNER_DATA_BEGIN
 
