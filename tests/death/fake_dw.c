@@ -34,7 +34,7 @@ EXPORTED Dwarf *dwarf_begin(int fd, Dwarf_Cmd command)
     if (does("hang"))
         hang();
     if (does("spin"))
-        for (volatile int i = 0;; i++)
+        for (volatile unsigned i = 0;; i++)
             ;
     if (does("abort"))
         abort();
