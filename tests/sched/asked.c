@@ -282,9 +282,10 @@ TEST(constructors_and_what_only_looks_keep_the_processor)
 static void ask_and_call(const char *text)
 {
     (void)text;
+    int before = atomic_load(&ran); /* whoever was slow has been asked already */
     weft_priv_ask();
     weft_chan_try_recv(NULL, NULL);
-    dprintf(STDOUT_FILENO, "ran: %d\n", atomic_load(&ran));
+    dprintf(STDOUT_FILENO, "ran: %d\n", atomic_load(&ran) - before);
 }
 
 static void panic_beside_another(void *arg)

@@ -202,6 +202,7 @@ IN_RUN(no_tick_comes_twice)
 static void heartbeat(void *arg)
 {
     int beats = 0;
+    int64_t begin = weft_now();
     (void)arg;
     weft_ticker *pulse = weft_ticker_new(TEST_MS);
     weft_chan *work = weft_after(20 * TEST_MS);
@@ -210,7 +211,7 @@ static void heartbeat(void *arg)
         beats += chosen == 0;
     }
     CHECK_GE(beats, 1);
-    CHECK_LE(beats, 20);
+    CHECK_LE(beats, (weft_now() - begin) / TEST_MS); /* 20, if it isn't late */
     weft_ticker_unref(pulse);
     weft_chan_unref(work);
     TEST_UNTIL(test_stats().timers == 0);
