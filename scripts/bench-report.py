@@ -318,8 +318,9 @@ class Line:
 SCALES = {
     "ns": ((1e9, "s"), (1e6, "ms"), (1e4, "us"), (0, "ns")),
     "B": ((1 << 20, "MiB"), (1 << 10, "KiB"), (0, "B")),
+    "%": ((0, "%"),),
 }
-DIVISORS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
+DIVISORS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1, "%": 1}
 
 
 def number_text(value):
