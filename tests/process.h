@@ -6,12 +6,14 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/wait.h>
+#include <weft/go.h>
 
 /* Entries of a directory, e.g. /proc/self/task, /proc/self/fd (without the one that reads it). */
 TEST_UNUSED static int test_entries(const char *path)
@@ -127,6 +129,20 @@ TEST_UNUSED static void test_spawn(const char *name, struct test_result *result)
     char self[4096] = "";
     REQUIRE(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     test_spawn_file(self, name, result);
+}
+
+/* The same of a copy of this program, which isn't where its rpath counts from. */
+TEST_UNUSED static void test_spawn_copy(const char *copy, const char *name,
+                                        struct test_result *result)
+{
+    char library[4096];
+    Dl_info weft;
+    REQUIRE(dladdr((void *)(uintptr_t)weft_run, &weft) != 0);
+    snprintf(library, sizeof(library), "%.*s", (int)(strrchr(weft.dli_fname, '/') - weft.dli_fname),
+             weft.dli_fname);
+    setenv("LD_LIBRARY_PATH", library, 1);
+    test_spawn_file(copy, name, result);
+    unsetenv("LD_LIBRARY_PATH");
 }
 
 #endif

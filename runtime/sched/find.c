@@ -2,7 +2,7 @@
  * find.c - what to run next, from everywhere. Runs on the scheduler's stack, with no goroutine's
  * on_cpu set, so it may wait.
  *
- * Order: due timers, injected goroutines, this P's queues, other Ps' queues (half of one, or their oldest fresh one), other Ps'
+ * Order: due timers, injected goroutines, this P's queues, other Ps' queues (half of one), other Ps'
  * `next`. Normally `next` comes before the queue; at a slow pick after it, so that a pair that
  * hands `next` to and fro can't starve the rest.
  *
@@ -220,14 +220,19 @@ struct g *runq_take_in_turn(struct p *p)
     return g;
 }
 
-/* They all go to the queue, the oldest first. */
+/* The oldest of the fresh ones goes to the queue, unless a thief is faster. */
+static void queue_oldest_fresh(struct p *p)
+{
+    struct g *oldest = fresh_steal(&p->fresh);
+    if (oldest)
+        runq_push_tail(p, oldest);
+}
+
+/* They all go there. */
 void runq_queue_fresh(struct p *p)
 {
-    while (!fresh_holds_none(&p->fresh)) {
-        struct g *oldest = fresh_steal(&p->fresh);
-        if (oldest)
-            runq_push_tail(p, oldest);
-    }
+    while (!fresh_holds_none(&p->fresh))
+        queue_oldest_fresh(p);
 }
 
 static struct g *take_local(struct p *p, bool queue_first)
@@ -238,19 +243,18 @@ static struct g *take_local(struct p *p, bool queue_first)
     return g ? g : runq_take_waiting(p);
 }
 
-/* The oldest of the fresh ones goes to the queue when it has waited for FRESH_AGE_NS, maybe longer. */
-static void fresh_age(struct fresh *f, struct p *p)
+/* The oldest does when it has waited for FRESH_AGE_NS, maybe longer. */
+static void age_fresh(struct p *p)
 {
+    struct fresh *f = &p->fresh;
     int64_t now = os_now();
     uint64_t top = atomic_load_relaxed(&f->top);
     if (top != f->seen_top) {
         f->seen_top = top;
         f->seen_at = now;
     } else if (now - f->seen_at >= FRESH_AGE_NS) {
-        struct g *oldest = fresh_steal(f);
         f->seen_at = now;
-        if (oldest)
-            runq_push_tail(p, oldest);
+        queue_oldest_fresh(p);
     }
 }
 
@@ -261,7 +265,7 @@ static bool round_begin(struct p *p)
     uint32_t put_off = p->picks_put_off;
     bool used_up = atomic_load_relaxed(&p->picks_left) == 0 && put_off == 0;
     if (!fresh_holds_none(&p->fresh))
-        fresh_age(&p->fresh, p);
+        age_fresh(p);
     p->picks_put_off = 0;
     atomic_store_relaxed(&p->rounds, atomic_load_relaxed(&p->rounds) + 1);
     atomic_store_release(&p->picks_left,

@@ -33,7 +33,7 @@ struct fresh {
     _Alignas(CACHE_LINE) _Atomic(uint64_t) top;
     _Alignas(CACHE_LINE) _Atomic(uint64_t) bottom; /* the holder's */
     bool passed;                                   /* the holder's: see runq_take_in_turn() */
-    uint64_t seen_top;                             /* and fresh_age() */
+    uint64_t seen_top;                             /* and age_fresh() */
     int64_t seen_at;
     _Atomic(void *) slots[FRESH_MAX];
 };
@@ -44,8 +44,8 @@ static inline uint64_t fresh_size(const struct fresh *f)
 {
     uint64_t top = atomic_load_acquire(&f->top);
     int64_t size = (int64_t)(atomic_load_acquire(&f->bottom) - top);
-    return size > 0 ? (uint64_t)size
-                    : 0; /* a holder who takes the last one is below the top for a moment */
+    /* A holder who takes the last one is below the top for a moment. */
+    return size > 0 ? (uint64_t)size : 0;
 }
 
 /* Holder. */

@@ -376,7 +376,7 @@ static void crowded(void *arg)
     for (int i = 0; i < GOROUTINES; i++)
         CHECK_EQ(weft_go(take_often, NULL), 0);
     REQUIRE(pthread_create(&thread, NULL, take_often_thread, NULL) == 0);
-    for (int i = 0; crowd.busy; i++) {
+    while (crowd.busy) {
         CHECK_EQ(weft_limiter_set_limit(crowd.l, limit), 0);
         CHECK_EQ(weft_limiter_set_burst(crowd.l, BURST), 0);
         weft_yield();

@@ -3,11 +3,6 @@
  * end. */
 #include "threads.h"
 
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
 static void yields_thrice(void *arg)
 {
     (void)arg;

@@ -10,11 +10,6 @@
 /* Longer than any machine delays a thread; only a run that fails waits for so long. */
 #define PATIENT (20 * WEFT_SECOND)
 
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
 static void yields_thrice(void *arg)
 {
     (void)arg;

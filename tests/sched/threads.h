@@ -5,7 +5,7 @@
 
 #include "../test.h"
 
-static void threads_nothing_(void *arg)
+TEST_UNUSED static void nothing(void *arg)
 {
     (void)arg;
 }
@@ -36,7 +36,7 @@ static int count_threads(void)
 /* How many threads there are between runs. */
 static int threads_at_rest(void)
 {
-    CHECK_EQ(test_run(threads_nothing_, NULL), 0);
+    CHECK_EQ(test_run(nothing, NULL), 0);
     return count_threads();
 }
 

@@ -2,10 +2,8 @@
  * deque.c - the run queue's ring: order, growth, and one owner against three thieves. */
 #include "runtime/sched/deque.h"
 
-#include "../test.h"
 #include "alloc/alloc.h"
-
-enum { THIEVES = 3, ELEMENTS = 2000000 };
+#include "shared_out.h"
 
 static _Atomic(struct deque_array *) outgrown; /* a thief may still read them: freed at the end */
 
@@ -25,11 +23,6 @@ static int free_outgrown(void)
         a = next;
     }
     return n;
-}
-
-static void *element(uintptr_t i)
-{
-    return (void *)(i + 1);
 }
 
 TEST(first_in_first_out_over_growth_and_wrap)
@@ -77,33 +70,23 @@ TEST(a_thief_gets_the_older_half)
 }
 
 static struct deque shared;
-static _Atomic(unsigned char) *seen;
-static atomic_bool done;
-static uintptr_t total;
-
-static void see(void *x)
-{
-    uintptr_t i = (uintptr_t)x - 1;
-    if (i >= total || atomic_fetch_add(&seen[i], 1) != 0)
-        FAIL("element %ju came out twice or was never put in", (uintmax_t)i);
-}
 
 static void *thief(void *arg)
 {
     struct deque own;
     REQUIRE(deque_init(&own, keep_outgrown) == 0);
-    long loot = 0;
+    long n = 0;
     for (bool last = false;;) {
         unsigned stolen;
         void *x = deque_steal_half(&shared, &own, &stolen);
-        for (; x; x = deque_pop(&own), loot++)
+        for (; x; x = deque_pop(&own), n++)
             see(x);
         if (last)
             break;
         last = atomic_load(&done) && deque_size(&shared) == 0;
     }
     deque_destroy(&own);
-    *(long *)arg = loot;
+    *(long *)arg = n;
     return NULL;
 }
 
@@ -112,14 +95,9 @@ TEST(each_element_comes_out_exactly_once)
     /* Goal: owner and thieves share the elements, none lost, none twice, while the ring grows.
      * Method: the owner pushes bursts of random length and pops random numbers; a byte an element. */
     uint64_t seed = test_seed();
-    total = (uintptr_t)test_scale(ELEMENTS);
-    seen = calloc(total, 1);
-    REQUIRE(seen && deque_init(&shared, keep_outgrown) == 0);
-    atomic_store(&done, false);
-    pthread_t threads[THIEVES];
-    long loot[THIEVES], owned = 0;
-    for (int i = 0; i < THIEVES; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, thief, &loot[i]) == 0);
+    REQUIRE(deque_init(&shared, keep_outgrown) == 0);
+    long owned = 0;
+    thieves_begin(thief);
     for (uintptr_t next = 0; next < total;) {
         uint64_t random = test_random(&seed);
         for (uint64_t burst = random % 500; burst > 0 && next < total; burst--)
@@ -136,13 +114,7 @@ TEST(each_element_comes_out_exactly_once)
     }
     for (void *x; (x = deque_pop(&shared)); owned++)
         see(x);
-    atomic_store(&done, true);
-    for (int i = 0; i < THIEVES; i++) {
-        pthread_join(threads[i], NULL);
-        owned += loot[i];
-    }
-    CHECK_EQ((uintptr_t)owned, total);
+    thieves_end(owned);
     free_outgrown();
     deque_destroy(&shared);
-    free((void *)seen);
 }

@@ -2,19 +2,9 @@
  * fresh.c - the goroutines that haven't run yet: the newest for their holder, the oldest for thieves, each once. */
 #include "runtime/sched/fresh.h"
 
-#include "../test.h"
-
-enum { THIEVES = 3, ELEMENTS = 2000000 };
+#include "shared_out.h"
 
 static struct fresh shared;
-static _Atomic(unsigned char) *seen;
-static atomic_bool done;
-static uintptr_t total;
-
-static void *element(uintptr_t i)
-{
-    return (void *)(i + 1);
-}
 
 static void fill(struct fresh *f)
 {
@@ -62,22 +52,15 @@ TEST(oldest_first_for_thieves)
     }
 }
 
-static void see(void *x)
-{
-    uintptr_t i = (uintptr_t)x - 1;
-    if (i >= total || atomic_fetch_add(&seen[i], 1) != 0)
-        FAIL("element %ju came out twice or was never put in", (uintmax_t)i);
-}
-
 static void *thief(void *arg)
 {
-    long loot = 0;
+    long n = 0;
     for (bool last = false; !last;) {
         last = atomic_load(&done) && fresh_size(&shared) == 0;
-        for (void *x; (x = fresh_steal(&shared)); loot++)
+        for (void *x; (x = fresh_steal(&shared)); n++)
             see(x);
     }
-    *(long *)arg = loot;
+    *(long *)arg = n;
     return NULL;
 }
 
@@ -86,14 +69,8 @@ TEST(each_element_comes_out_exactly_once)
     /* Goal: holder and thieves share the elements, none lost, none twice. Method: the holder pushes bursts of random length,
      * short ones mostly, so that all meet at the last one, and takes random numbers; a byte an element. */
     uint64_t seed = test_seed();
-    total = (uintptr_t)test_scale(ELEMENTS);
-    seen = calloc(total, 1);
-    REQUIRE(seen);
-    atomic_store(&done, false);
-    pthread_t threads[THIEVES];
-    long loot[THIEVES], owned = 0;
-    for (int i = 0; i < THIEVES; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, thief, &loot[i]) == 0);
+    long owned = 0;
+    thieves_begin(thief);
     for (uintptr_t next = 0; next < total;) {
         uint64_t random = test_random(&seed);
         for (uint64_t burst = random % 4 ? random % 5 : random % 2000; burst > 0 && next < total;
@@ -116,11 +93,5 @@ TEST(each_element_comes_out_exactly_once)
     }
     for (void *x; (x = fresh_take(&shared)); owned++)
         see(x);
-    atomic_store(&done, true);
-    for (int i = 0; i < THIEVES; i++) {
-        pthread_join(threads[i], NULL);
-        owned += loot[i];
-    }
-    CHECK_EQ((uintptr_t)owned, total);
-    free((void *)seen);
+    thieves_end(owned);
 }
