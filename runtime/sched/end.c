@@ -152,12 +152,11 @@ static void await_ms(int64_t *deadline)
     }
 }
 
-/* Join the Ms that have left and let go of the others. 1: some should be waited for again. One that runs no goroutine is
- * within the scheduler, where nothing takes long but what the kernel makes long: were it left alone it would go on
- * with a later run's counts. */
-static int settle_ms(int64_t deadline)
+/* Join the Ms that have left and let go of the others; *computes: one of those computes. False: some should be waited for
+ * again. One that runs no goroutine is within the scheduler, where nothing takes long but what the kernel makes long: were
+ * it left alone it would go on with a later run's counts. */
+static bool settle_ms(int64_t deadline, bool *computes)
 {
-    int rc = 0;
     unsigned made = atomic_load_acquire(&sched.ms_made);
     for (unsigned i = 0; i < made; i++) {
         struct m *m = atomic_load_acquire(&sched.ms[i]);
@@ -166,16 +165,16 @@ static int settle_ms(int64_t deadline)
             continue;
         if (state == M_LEFT) {
             if (!m_take_left(m, true))
-                return 1;
+                return false;
             m_free(m);
         } else if (state == M_JOINING || (state == M_RUNNING && (os_now() < deadline || !m->g)) ||
                    !make_orphan(m, state)) {
-            return 1;
+            return false;
         } else if (state == M_RUNNING) {
-            rc = -ETIMEDOUT;
+            *computes = true;
         }
     }
-    return rc;
+    return true;
 }
 
 /* All Ms have left or are orphans. -ETIMEDOUT: one of those computes. */
@@ -185,15 +184,12 @@ int join_ms(void)
     if (patience < BLOCKING_GRACE_NS)
         patience = BLOCKING_GRACE_NS; /* to leave takes a moment, too */
     int64_t now = os_now(), deadline = patience < OS_FOREVER - now ? now + patience : OS_FOREVER;
-    int rc, timed_out = 0;
-    do {
-        await_ms(&deadline);
-        rc = settle_ms(deadline);
-        timed_out |= rc == -ETIMEDOUT;
-        if (rc == 1 && os_now() >= deadline)
+    bool computes = false;
+    for (await_ms(&deadline); !settle_ms(deadline, &computes); await_ms(&deadline)) {
+        if (os_now() >= deadline)
             deadline = os_now() + AGAIN_NS;
-    } while (rc == 1);
-    return timed_out ? -ETIMEDOUT : 0;
+    }
+    return computes ? -ETIMEDOUT : 0;
 }
 
 bool g_is_orphans(struct g *g)

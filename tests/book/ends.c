@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ends.c - linked around each program of the book by the linker's --wrap, so that the program itself stays as a reader
- * should see it: when its main has returned, every goroutine that it started comes to its end, and every reference
- * to a channel that it made or added is dropped. One that never ends is found by the test's time limit, and a
- * reference that is left by the exit status 1.
+ * should see it: when its main has returned, every goroutine that it started comes to its end or, if it is meant to wait
+ * for ever, waits; and every reference to a channel that it made or added is dropped. One that never ends is found by the
+ * test's time limit, and a reference that is left by the exit status 1.
  *
  * A stage of the library takes its inputs' references over and gives one of its output: those that it holds itself aren't counted.
  *
@@ -102,8 +102,11 @@ static void run_to_the_end(void *arg)
 {
     struct program *program = arg;
     program->main_fn(program->arg);
-    while (weft_num_goroutine() > 1 + BOOK_LEFT)
+    weft_stats stats;
+    do {
         weft_yield();
+        weft_stats_read(&stats);
+    } while (stats.goroutines > 1 + BOOK_LEFT || stats.parked != BOOK_LEFT);
 }
 
 int __wrap_weft_run(weft_fn main_fn, void *arg, const weft_config *config)
