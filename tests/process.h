@@ -15,6 +15,30 @@
 #include <sys/wait.h>
 #include <weft/go.h>
 
+/* id: its entry in /proc/self/task. */
+TEST_UNUSED static bool test_thread_is_named(const char *id, const char *name)
+{
+    char path[64], text[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
+    FILE *f = fopen(path, "re");
+    bool read = f && fgets(text, sizeof text, f);
+    if (f)
+        fclose(f);
+    text[strcspn(text, "\n")] = 0;
+    return read && strcmp(text, name) == 0;
+}
+
+TEST_UNUSED static int test_threads_named(const char *name)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/task");
+    REQUIRE(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += test_thread_is_named(e->d_name, name);
+    closedir(dir);
+    return n;
+}
+
 /* Entries of a directory, e.g. /proc/self/task, /proc/self/fd (without the one that reads it). */
 TEST_UNUSED static int test_entries(const char *path)
 {

@@ -10,17 +10,6 @@ TEST_UNUSED static void nothing(void *arg)
     (void)arg;
 }
 
-static bool is_reclaimer(const char *id)
-{
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", id);
-    FILE *f = fopen(path, "re");
-    bool is = f && fgets(name, sizeof name, f) && strcmp(name, "weft-reclaim\n") == 0;
-    if (f)
-        fclose(f);
-    return is;
-}
-
 /* Those of a sanitizer included; but not the one that waits for orphans to free what they may still look at. */
 static int count_threads(void)
 {
@@ -28,7 +17,7 @@ static int count_threads(void)
     DIR *dir = opendir("/proc/self/task");
     REQUIRE(dir);
     for (struct dirent *e; (e = readdir(dir));)
-        n += e->d_name[0] != '.' && !is_reclaimer(e->d_name);
+        n += e->d_name[0] != '.' && !test_thread_is_named(e->d_name, "weft-reclaim");
     closedir(dir);
     return n;
 }
