@@ -9,6 +9,7 @@
 
 struct slab {
     struct slab *next;
+    size_t bytes;
     _Atomic(size_t) carved; /* bytes handed out so far, the header included; the carver's */
 };
 
@@ -22,6 +23,7 @@ struct slab_class {
 struct slab_cache {
     struct magazine free;
     struct slab *carving;
+    unsigned slabs; /* carved here so far */
 };
 
 SANITIZE_OWNER_DATA_BEGIN

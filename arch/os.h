@@ -63,6 +63,9 @@ void os_host_name(char name[OS_HOST_BYTES]); /* "": not known */
 
 /* Address space: zeroed, reserved lazily, no huge pages. NULL: no memory. */
 void *os_map(size_t bytes);
+/* Memory: the same in one huge page, where the kernel has one to give. */
+#define OS_HUGE_PAGE ((size_t)2 << 20)
+void *os_map_huge(void);
 void os_unmap(void *p, size_t bytes);
 void os_discard(void *p,
                 size_t bytes); /* the kernel takes the memory back; it reads as zeros again */

@@ -207,15 +207,35 @@ int *os_errno_location(void)
     return &errno;
 }
 
-void *os_map(size_t bytes)
+static char *map(size_t bytes)
 {
     if (os_fails(FAIL_MAP))
         return NULL;
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                    -1, 0);
-    if (p == MAP_FAILED)
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void *os_map(size_t bytes)
+{
+    char *p = map(bytes);
+    if (p)
+        madvise(p, bytes, MADV_NOHUGEPAGE);
+    return p;
+}
+
+/* Twice as much has an aligned part, whatever its place. */
+void *os_map_huge(void)
+{
+    char *p = map(2 * OS_HUGE_PAGE);
+    if (!p)
         return NULL;
-    madvise(p, bytes, MADV_NOHUGEPAGE);
+    size_t before = -(uintptr_t)p % OS_HUGE_PAGE;
+    if (before)
+        munmap(p, before);
+    p += before;
+    munmap(p + OS_HUGE_PAGE, OS_HUGE_PAGE - before);
+    madvise(p, OS_HUGE_PAGE, MADV_HUGEPAGE);
     return p;
 }
 

@@ -77,6 +77,7 @@ KNOWN_ROWS = (
     Row("sleep_1us", figures=LATENCY),
     Row("sleep_50us", figures=LATENCY),
     Row("sleep_1ms", headline=True, figures=LATENCY),
+    Row("sleep_1ms_busy", figures=LATENCY),
     Row("ticker_jitter", figures=LATENCY),
     Row(
         "mutex_fairness",

@@ -19,6 +19,7 @@
 SANITIZE_OWNER_DATA_BEGIN
 
 #define SPIN_NS 100000 /* about twice what a futex wake-up takes */
+#define NEAR_NS 50000  /* what one takes */
 #define SPIN_RELAX 32
 #define SPIN_SCORE_PAYS 64 /* of 256 */
 #define SPIN_PROBE_EVERY 16
@@ -332,14 +333,19 @@ struct g *pick_slowly(struct m *m)
     return runq_settled(m, take_local(p, round_begin(p)));
 }
 
+static unsigned busy_procs(uint64_t word)
+{
+    unsigned idle = word & WORD_IDLE_MASK, procs = atomic_load_relaxed(&sched.procs);
+    return idle < procs ? procs - idle : 0;
+}
+
 /* Spinning is for catching work sooner than a futex would: only while some other M runs goroutines,
  * while it has been paying, and never by more than half of the busy. */
 static bool may_spin(struct m *m)
 {
     uint64_t word = atomic_load_relaxed(&sched.word);
-    unsigned idle = word & WORD_IDLE_MASK;
     unsigned spinning = (unsigned)((word & WORD_SPIN_MASK) / WORD_SPIN_ONE);
-    unsigned procs = atomic_load_relaxed(&sched.procs), busy = idle < procs ? procs - idle : 0;
+    unsigned busy = busy_procs(word);
     if (!sched.spin_allowed || busy < 2 || busy > sched.cpus || 2 * spinning >= busy)
         return false;
     return m->spin_score >= SPIN_SCORE_PAYS || ++m->spins_skipped % SPIN_PROBE_EVERY == 0;
@@ -360,6 +366,24 @@ static void spin_paid(struct m *m, bool paid)
 {
     m->spin_score += paid ? (256 - m->spin_score) / 8 : 0;
     m->spin_score -= paid ? 0 : m->spin_score / 8;
+}
+
+/* Where the next timer is nearer than a wake-up from the kernel: one M stays awake for it, and goes on looking for work.
+ * True: look again. */
+static bool spin_for_timer(struct m *m)
+{
+    int64_t due = timers_earliest(), near = m->wake_lag > NEAR_NS ? m->wake_lag : NEAR_NS;
+    if (due == OS_FOREVER || due - os_now() > near || !sched.spin_allowed)
+        return false;
+    if (!m->spinning) {
+        uint64_t word = atomic_load_relaxed(&sched.word);
+        if ((word & WORD_SPIN_MASK) || busy_procs(word) > sched.cpus)
+            return false; /* another is awake already; or it would take the CPU of one that runs goroutines */
+        m_start_spinning(m);
+    }
+    for (int i = 0; i < SPIN_RELAX && os_now() < due; i++)
+        arch_relax();
+    return true;
 }
 
 /* Nothing found: true to look again, false to go to sleep. */
@@ -432,10 +456,22 @@ static void answer(struct m *m)
         freeze_wait();
 }
 
+/* Behind all that can run by now, or it would be the next again. */
+static void queue_who_gives_way(struct m *m)
+{
+    struct g *g = m->gives_way;
+    m->gives_way = NULL;
+    if (likely(!m_is_orphan(m)))
+        run_due_timers(m);
+    runq_push_tail(m->p, g);
+}
+
 struct g *find_runnable(struct m *m)
 {
     int64_t spin_until = 0;
     unsigned retries = 0;
+    if (m->gives_way)
+        queue_who_gives_way(m);
     for (;;) {
         if (unlikely(atomic_load_relaxed(&m->asked)))
             answer(m); /* before the look at WORD_STOP, which came before ASKED_TO_STOP */
@@ -461,7 +497,7 @@ struct g *find_runnable(struct m *m)
         struct g *g = m->refused ? m->refused : take_any(m);
         m->refused = NULL;
         if (!g) {
-            if (!spin_on(m, &spin_until)) {
+            if (!spin_for_timer(m) && !spin_on(m, &spin_until)) {
                 m_drop_p(m);
                 check_gone();
             }

@@ -403,10 +403,8 @@ static bool m_sleep(struct m *m)
             continue;
         }
         if (m_take_p(m, NULL)) {
-            while (os_now() < deadline)
-                arch_relax();
             qsbr_online();
-            return true;
+            return true; /* spin_for_timer() sees to the rest */
         }
         /* All Ps are running, and look at timers themselves before they go idle. */
         may_watch = false;

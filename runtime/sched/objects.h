@@ -214,11 +214,12 @@ struct m {
     uint64_t gone_on_picks;
     int64_t gone_on_since;
 
-    struct g *refused;  /* picked by a goroutine, but locked: its M's loop sees to it */
-    struct g *locked_g; /* the only one that it may run */
-    unsigned locks;     /* how often that has locked it */
-    unsigned holds;     /* that its thread has taken while it had no P of a run: hold.c */
-    bool ends;          /* its goroutine ended locked: so does the thread */
+    struct g *refused;   /* picked by a goroutine, but locked: its M's loop sees to it */
+    struct g *gives_way; /* to others, those whose timers are due included: likewise */
+    struct g *locked_g;  /* the only one that it may run */
+    unsigned locks;      /* how often that has locked it */
+    unsigned holds;      /* that its thread has taken while it had no P of a run: hold.c */
+    bool ends;           /* its goroutine ended locked: so does the thread */
 
     bool spinning; /* counted in sched.word */
     bool hunting;  /* woken by waker, has found nothing yet */

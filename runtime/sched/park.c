@@ -178,7 +178,7 @@ void weft_yield(void)
     if (likely(to)) {
         g_switch(m, g, to);
     } else if (runq_slow_pick_is_due(m->p)) {
-        runq_push_tail(m->p, g);
+        m->gives_way = g;
         sched_switch_to_loop(m, g, g);
     }
 }

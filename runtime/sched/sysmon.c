@@ -27,7 +27,8 @@ SANITIZE_OWNER_DATA_BEGIN
 
 #define PERIOD_MIN_NS 1000000
 #define PERIOD_MAX_NS 10000000
-#define SLICE_NS 10000000 /* Go's */
+#define SLICE_NS 10000000       /* Go's */
+#define SLICE_TIMERS_NS 1000000 /* when a timer is due */
 #define QUIET_BEFORE_SLOWER 20
 #define QUIET_BEFORE_SLEEP 10
 #define DEADLOCK_MIN_NS INT64_C(10000000) /* till it is looked for again, twice as long each time */
@@ -83,10 +84,9 @@ static void trim_if_due(struct monitor *mon, int64_t now)
 }
 
 /* Whether some goroutine could run if p's gave way. */
-static bool others_wait(struct p *p, int64_t now)
+static bool others_wait(struct p *p)
 {
-    return p_queued(p) || atomic_load_relaxed(&p->next) || atomic_load_relaxed(&sched.injected) ||
-           timers_earliest() <= now;
+    return p_queued(p) || atomic_load_relaxed(&p->next) || atomic_load_relaxed(&sched.injected);
 }
 
 /* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have
@@ -101,14 +101,15 @@ static bool end_slice(struct p *p, int64_t now)
         p->seen_cpu = -1;
         return false;
     }
-    if (p_is_idle(p) || !others_wait(p, now))
+    bool timers = timers_earliest() <= now, wait = timers || others_wait(p);
+    if (p_is_idle(p) || (p->seen_cpu >= 0 && !wait))
         return false;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
-    else if (cpu - p->seen_cpu >= SLICE_NS)
+    else if (cpu - p->seen_cpu >= (timers ? SLICE_TIMERS_NS : SLICE_NS))
         p_ask_holder(p, ASKED_TO_YIELD);
-    return true;
+    return wait;
 }
 
 /* Whether to look again soon. */
@@ -225,6 +226,15 @@ static void judge_shortage(struct monitor *mon, int64_t now, bool lasts)
             "fatal error: no thread to be had for goroutines that wait beside a blocking section");
 }
 
+/* Where all Ps run goroutines nobody sleeps towards the next timer: then it is looked for. */
+static int64_t look_again_at(const struct monitor *mon, int64_t now, unsigned idle)
+{
+    int64_t at = now + mon->period, timer = timers_earliest();
+    if (idle || timer >= at)
+        return at;
+    return timer > now + PERIOD_MIN_NS ? timer : now + PERIOD_MIN_NS;
+}
+
 static void look(struct monitor *mon)
 {
     int64_t now = os_now();
@@ -254,7 +264,7 @@ static void look(struct monitor *mon)
     } else if (++mon->quiet % QUIET_BEFORE_SLOWER == 0) {
         mon->period = 2 * mon->period < PERIOD_MAX_NS ? 2 * mon->period : PERIOD_MAX_NS;
     }
-    os_futex_wait(&state, AWAKE, now + mon->period);
+    os_futex_wait(&state, AWAKE, look_again_at(mon, now, idle));
 }
 
 /* Until sysmon_stop(). */

@@ -360,6 +360,13 @@ static bool claim(struct timer *t)
     return atomic_cas_acq_rel(&t->state, &armed, (armed & ~STATE_MASK) | TIMER_FIRING);
 }
 
+/* The next to be fired, whose neighbour's removal has just had its first line. */
+static inline void prefetch_to_fire(const struct timer *t)
+{
+    __builtin_prefetch(&t->fire);
+    __builtin_prefetch(t->arg);
+}
+
 static void run_due(struct p *p)
 {
     struct timers *ts = timers_of(p);
@@ -378,6 +385,8 @@ static void run_due(struct p *p)
     }
     for (int fired = 0; fired < FIRE_MAX && (e = wheel_expire(&ts->wheel, now)); fired++) {
         struct timer *t = timer_of(e);
+        if (e->next)
+            prefetch_to_fire(timer_of(e->next));
         if (!claim(t))
             continue; /* cancelled: it will be in gone */
         sched_timer_count(here, -1);

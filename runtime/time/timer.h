@@ -24,12 +24,12 @@ struct timer {
     struct depot_node free;  /* while it is free */
     _Atomic(uint64_t) state; /* generation << STATE_BITS | enum timer_state */
     struct wheel_entry entry;
-    struct timer *gone; /* the next in that list, or in stopped */
+    void *arg; /* to here it is a cache line */
+    uint64_t token;
     timer_fire_fn fire;
     void (*dropped)(void *arg); /* or NULL */
     void (*put)(void *arg);     /* has it back when it is over; NULL: it is the class's */
-    void *arg;
-    uint64_t token;
+    struct timer *gone;         /* the next in that list, or in stopped */
     _Atomic(struct timers *) home;
 };
 

@@ -14,8 +14,8 @@
  * Entries with one deadline are always in one slot, in the order in which they were added: one that was added later lies
  * in a lower level only if the cursor has come to the earlier one's slot and spread it. So a stable sort keeps ties.
  *
- * Sorting is what makes the order exact; a slot of 1 us holds few, and those that share a deadline were mostly
- * added in order, which a first pass finds. Each entry is spread 8 times at most, on average much less: most
+ * Sorting is what makes the order exact; a slot of 1 us mostly holds few, and those that share a deadline were mostly
+ * added in order, which a first pass finds; many are sorted by digits, in two more passes. Each entry is spread 8 times at most, on average much less: most
  * timers are removed before, or are near.
  *
  * `soonest` is lowered by adding, and by nothing raised but leaving the slot empty or sorting it: so it may be too early
@@ -24,7 +24,10 @@
  * each entry); firing by slot without an order, as most wheels do (sleepers would wake in disorder). */
 #include "runtime/time/wheel.h"
 
-#define RUNS_MAX 64 /* of 2^i entries */
+#define RUNS_MAX 64  /* of 2^i entries */
+#define DIGIT_BITS 5 /* half a unit's */
+#define DIGITS (1 << DIGIT_BITS)
+#define DIGITS_PAY 32 /* so many entries make up for the empty lists */
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -44,6 +47,23 @@ static inline int64_t slot_begin(const struct wheel *w, unsigned level, unsigned
 
 /* ---- sorting a slot ---- */
 
+static void slot_append(struct wheel_slot *s, struct wheel_entry *e)
+{
+    e->next = NULL;
+    e->prev = s->last;
+    *(s->last ? &s->last->next : &s->first) = e;
+    s->last = e;
+}
+
+static void slot_join(struct wheel_slot *s, struct wheel_slot *more)
+{
+    if (!more->first)
+        return;
+    more->first->prev = s->last;
+    *(s->last ? &s->last->next : &s->first) = more->first;
+    s->last = more->last;
+}
+
 /* Of ties a's come first. */
 static struct wheel_entry *merge(struct wheel_entry *a, struct wheel_entry *b)
 {
@@ -59,7 +79,7 @@ static struct wheel_entry *merge(struct wheel_entry *a, struct wheel_entry *b)
 }
 
 /* By merging runs that double; the older run comes first, as merge() keeps the order of ties. */
-static struct wheel_entry *sort(struct wheel_entry *list)
+static struct wheel_entry *sort_by_merging(struct wheel_entry *list)
 {
     struct wheel_entry *runs[RUNS_MAX] = {NULL};
     unsigned used = 0;
@@ -81,26 +101,62 @@ static struct wheel_entry *sort(struct wheel_entry *list)
     return sorted;
 }
 
-static bool is_sorted(const struct wheel_entry *e)
+static void link_back(struct wheel_slot *s)
 {
-    for (; e->next; e = e->next)
-        if (when_of(e) > when_of(e->next))
-            return false;
-    return true;
+    struct wheel_entry *last = NULL;
+    for (struct wheel_entry *e = s->first; e; last = e, e = e->next)
+        e->prev = last;
+    s->last = last;
+}
+
+/* By the lower half of their times within the unit, and then, which keeps that order, by the upper: two passes, however
+ * many they are. All are in one unit. */
+static void sort_by_digits(struct wheel_slot *s)
+{
+    for (int shift = 0; shift < WHEEL_UNIT_BITS; shift += DIGIT_BITS) {
+        struct wheel_slot digits[DIGITS] = {0};
+        for (struct wheel_entry *next, *e = s->first; e; e = next) {
+            next = e->next;
+            slot_append(&digits[(uint64_t)when_of(e) >> shift & (DIGITS - 1)], e);
+        }
+        *s = (struct wheel_slot){0};
+        for (unsigned d = 0; d < DIGITS; d++)
+            slot_join(s, &digits[d]);
+    }
+}
+
+enum order {
+    SORTED,
+    DISORDERED,
+    MANY_OF_UNIT
+}; /* many in disorder, none of them past when it was added */
+
+static enum order order_of(const struct wheel_entry *e, int64_t begin)
+{
+    int64_t least = when_of(e), last = least;
+    bool sorted = true;
+    int n = 0;
+    for (; e; e = e->next, n++) {
+        int64_t when = when_of(e);
+        sorted = sorted && last <= when;
+        least = when < least ? when : least;
+        last = when;
+    }
+    return sorted ? SORTED : n >= DIGITS_PAY && least >= begin ? MANY_OF_UNIT : DISORDERED;
 }
 
 /* The slot that the cursor is in. */
 static void sort_slot(struct wheel *w, unsigned slot)
 {
     struct wheel_slot *s = &w->slots[0][slot];
-    if (!is_sorted(s->first)) {
-        s->first = sort(s->first);
-        struct wheel_entry *last = NULL;
-        for (struct wheel_entry *e = s->first; e; last = e, e = e->next)
-            e->prev = last;
-        s->last = last;
+    enum order order = order_of(s->first, slot_begin(w, 0, slot));
+    if (order == MANY_OF_UNIT) {
+        sort_by_digits(s);
+    } else if (order == DISORDERED) {
+        s->first = sort_by_merging(s->first);
+        link_back(s);
     }
-    w->slots[0][slot].soonest = when_of(s->first);
+    s->soonest = when_of(s->first);
     w->sorted = true;
 }
 
@@ -140,6 +196,14 @@ static void move_cursor(struct wheel *w, int64_t to)
     w->cursor = to;
 }
 
+/* None is before: of a slot whose entries are all alike that spares the levels between. */
+static int64_t cursor_for(const struct wheel *w, unsigned level, unsigned slot, int64_t now)
+{
+    int64_t begin = slot_begin(w, level, slot), soonest = w->slots[level][slot].soonest;
+    soonest = soonest < now ? soonest : now;
+    return soonest > begin ? soonest : begin;
+}
+
 /* The first of the slot that the cursor is in, if it is due. */
 static struct wheel_entry *take_due(struct wheel *w, unsigned slot, int64_t now)
 {
@@ -157,7 +221,7 @@ struct wheel_entry *wheel_expire(struct wheel *w, int64_t now)
 {
     unsigned level, slot;
     while (find_first(w, &level, &slot) && slot_begin(w, level, slot) <= now) {
-        move_cursor(w, slot_begin(w, level, slot));
+        move_cursor(w, cursor_for(w, level, slot, now));
         if (level == 0) {
             struct wheel_entry *e = take_due(w, slot, now);
             if (e)

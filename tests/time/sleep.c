@@ -360,3 +360,66 @@ TEST(a_nearer_deadline_is_heard_of)
     CHECK_EQ(test_run(nearer_deadline, NULL), 0);
     CHECK_LT(test_now() - begin, 20000 * TEST_MS);
 }
+
+static int64_t fastest;
+
+static void sleep_shortly(void *arg)
+{
+    fastest = INT64_MAX;
+    for (int i = 0; i < 200; i++) {
+        int64_t begin = test_now();
+        weft_sleep(WEFT_MICROSECOND);
+        int64_t took = test_now() - begin;
+        fastest = took < fastest ? took : fastest;
+    }
+    CHECK_LT(fastest, *(int64_t *)arg);
+}
+
+TEST(a_short_sleep_is_no_wake_up)
+{
+    /* Goal: who sleeps for a microsecond doesn't wait for the kernel, which takes 30 to do that. Method: the fastest of
+     * 200 beside nothing else. With one CPU nobody spins. */
+    int64_t limit = weft_num_cpu() > 1 ? 20 * WEFT_MICROSECOND : WEFT_MILLISECOND;
+    CHECK_EQ(test_run_procs(1, sleep_shortly, &limit), 0);
+    CHECK_EQ(test_run(sleep_shortly, &limit), 0);
+}
+
+static atomic_bool is_over;
+
+static void compute_and_look_at_clock(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&is_over))
+        weft_now();
+    weft_waitgroup_done(&all);
+}
+
+static void sleep_beside_computing(void *arg)
+{
+    all = (weft_waitgroup){0};
+    atomic_store(&is_over, false);
+    for (uint64_t i = 0, procs = test_stats().procs; i < procs; i++) {
+        weft_waitgroup_add(&all, 1);
+        CHECK_EQ(weft_go(compute_and_look_at_clock, NULL), 0);
+    }
+    fastest = INT64_MAX;
+    for (int i = 0; i < 20; i++) {
+        int64_t begin = test_now();
+        weft_sleep(WEFT_MILLISECOND);
+        int64_t took = test_now() - begin;
+        fastest = took < fastest ? took : fastest;
+    }
+    atomic_store(&is_over, true);
+    weft_waitgroup_wait(&all);
+    CHECK_LT(fastest, 8 * TEST_MS);
+    (void)arg;
+}
+
+TEST(a_sleeper_does_not_wait_for_slices_of_those_who_compute)
+{
+    /* Goal: on each processor a goroutine computes, and calls weft now and then: who sleeps a millisecond has his processor
+     * soon, not at the end of a slice and behind the one who gave way. Method: the fastest of 20, since other tests have the CPUs,
+     * too. */
+    CHECK_EQ(test_run_procs(1, sleep_beside_computing, NULL), 0);
+    CHECK_EQ(test_run(sleep_beside_computing, NULL), 0);
+}

@@ -58,6 +58,7 @@ var rows = []row{
 	{name: "parked_1m", body: parked, warmup: 100, iterations: pick(1000000, 2000)},
 	{name: "sleep_1us", body: sleepFor(time.Microsecond), warmup: 5, iterations: pick(2000, 5)},
 	{name: "sleep_50us", body: sleepFor(50 * time.Microsecond), warmup: 5, iterations: pick(1000, 5)},
+	{name: "sleep_1ms_busy", body: sleepBusy, warmup: 5, iterations: pick(200, 5)},
 	{name: "sleep_1ms", body: sleepFor(time.Millisecond), warmup: 5, iterations: pick(200, 5)},
 	{name: "pipeline_1", body: pipeline(1), warmup: 10000},
 	{name: "pipeline_4", body: pipeline(4), warmup: 10000},
@@ -301,4 +302,22 @@ func sleepFor(d time.Duration) func(c *call) {
 		c.procs.mark()
 		c.countPercentiles(samples)
 	}
+}
+
+// sleepBusy sleeps while on each processor a goroutine computes.
+func sleepBusy(c *call) {
+	var over atomic.Bool
+	var finished sync.WaitGroup
+	for i := 0; i < runtime.GOMAXPROCS(0); i++ {
+		finished.Add(1)
+		go func() {
+			for !over.Load() {
+				time.Now()
+			}
+			finished.Done()
+		}()
+	}
+	sleepFor(time.Millisecond)(c)
+	over.Store(true)
+	finished.Wait()
 }

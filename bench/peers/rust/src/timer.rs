@@ -62,6 +62,9 @@ impl Wake for Fired {
     }
 }
 
+/// With that for each, all are set before they are due.
+const RESET: Duration = Duration::from_nanos(300);
+
 /// At most a second; no two neighbours are near each other.
 fn spread(i: usize) -> Duration {
     Duration::from_micros((i * 7919 % 1_000_000) as u64)
@@ -87,8 +90,8 @@ pub async fn timers(call: &'static Call) {
     let stop = begin.elapsed();
     call.check(Arc::strong_count(&fired), 2); // with them went their wakers
 
-    // In a millisecond from when the last was set, as far as is known now.
-    let due = time::Instant::now() + 2 * arm + Duration::from_millis(1);
+    // After the last was set, as far as is known now.
+    let due = time::Instant::now() + 2 * arm + n as u32 * RESET + Duration::from_millis(1);
     for timer in &mut timers {
         timer.set(Some(time::sleep_until(due)));
         if start(timer, &waker) {
