@@ -28,8 +28,9 @@ struct mapping {
     char path[PATH_MAX]; /* "": no file */
 };
 
-/* The file that was asked last. */
+/* The file that was asked last. Whoever looks for it may be cut short anywhere. */
 struct module {
+    bool known; /* the rest is whole: set last, and taken back first */
     struct mapping map;
     const char *data; /* the whole file; NULL: it can't be had */
     size_t bytes;
@@ -145,32 +146,31 @@ static void map_file(struct module *m)
     int fd = open_file(&m->map, &bytes);
     if (fd < 0)
         return;
+    m->bytes = bytes;
     void *data = os_fails(FAIL_MAP) ? MAP_FAILED : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data != MAP_FAILED) {
+    if (data != MAP_FAILED)
         m->data = data;
-        m->bytes = bytes;
-    }
     close(fd);
 }
 
 static void forget_module(void)
 {
-    if (module.data)
-        munmap((void *)module.data, module.bytes);
-    module.data = NULL;
-    module.map.begin = module.map.end = 0;
+    const char *data = module.data;
+    module.known = false;
+    module.data = NULL; /* first: another's pages may be there soon */
+    if (data)
+        munmap((void *)data, module.bytes);
 }
 
 static bool find_module(uintptr_t pc)
 {
-    if (pc >= module.map.begin && pc < module.map.end)
+    if (module.known && pc >= module.map.begin && pc < module.map.end)
         return true;
     forget_module();
-    if (!find_mapping(pc, &module.map)) {
-        module.map.begin = module.map.end = 0;
+    if (!find_mapping(pc, &module.map))
         return false;
-    }
-    map_file(&module);
+    map_file(&module); /* its system calls come before what follows */
+    module.known = true;
     return true;
 }
 
