@@ -171,14 +171,20 @@ static void *write_report(void *arg)
     return NULL;
 }
 
+/* What makes a report may die as well, as an allocator's hook does that libdw comes to: its frames, and d, lie on the thread's
+ * own stack then, where m_call() would begin anew. */
 static _Noreturn void die(struct death d)
 {
+    static bool writes; /* the only one that dies: on its own stack */
     sched_report_begin();
     struct m *m = m_self();
-    if (m && m->g)
+    if (m && m->g && !writes) {
+        writes = true;
         m_call(m, m->g, write_report, &d);
-    else
+        writes = false;
+    } else {
         write_report(&d);
+    }
     sched_report_end();
 }
 

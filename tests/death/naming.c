@@ -23,9 +23,20 @@ void __libc_free(void *p);               /* NOLINT(bugprone-reserved-identifier)
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's header has reserved ones */
 
+static _Thread_local bool panics_next; /* when it enters it */
+
+static TEST_NOINLINE void enter_heap(void)
+{
+    if (panics_next) {
+        panics_next = false;
+        weft_panic("entered again");
+    }
+    pthread_mutex_lock(&heap);
+}
+
 void *malloc(size_t n)
 {
-    pthread_mutex_lock(&heap);
+    enter_heap();
     void *p = __libc_malloc(n);
     pthread_mutex_unlock(&heap);
     return p;
@@ -33,7 +44,7 @@ void *malloc(size_t n)
 
 void *calloc(size_t n, size_t m)
 {
-    pthread_mutex_lock(&heap);
+    enter_heap();
     void *p = __libc_calloc(n, m);
     pthread_mutex_unlock(&heap);
     return p;
@@ -41,7 +52,7 @@ void *calloc(size_t n, size_t m)
 
 void *realloc(void *p, size_t n)
 {
-    pthread_mutex_lock(&heap);
+    enter_heap();
     p = __libc_realloc(p, n);
     pthread_mutex_unlock(&heap);
     return p;
@@ -49,7 +60,7 @@ void *realloc(void *p, size_t n)
 
 void free(void *p)
 {
-    pthread_mutex_lock(&heap);
+    enter_heap();
     __libc_free(p);
     pthread_mutex_unlock(&heap);
 }
@@ -61,9 +72,15 @@ static void hold_heap(void)
     pthread_mutex_lock(&heap);
 }
 
+static TEST_NOINLINE void damage_heap(void)
+{
+    panics_next = true;
+}
+
 #else
 
 static void hold_heap(void) {}
+static void damage_heap(void) {}
 
 #endif
 
@@ -157,6 +174,38 @@ TEST(a_report_does_without_the_heap)
         SKIP("the heap is the sanitizer's");
     spawn_settled("panics_with_the_heap");
     check_all(result.err, PANIC_HEAD);
+}
+
+static void panics_twice(void *arg)
+{
+    (void)arg;
+    start_all();
+    damage_heap();
+    weft_panic("now");
+}
+
+CHILD(panics_twice)
+{
+    test_run(panics_twice, NULL);
+}
+
+TEST(an_allocator_that_panics_in_a_report_has_its_frames)
+{
+    /* Goal: who dies of what makes the report gets one as well, with its frames up to where it was called from. (They lay where the
+     * second report was made, which wrote over them.) Method: an allocator that finds itself damaged when libdw is loaded. */
+    if (TEST_ASAN || TEST_TSAN)
+        SKIP("the heap is the sanitizer's");
+    spawn_settled("panics_twice");
+    CHECK_EXITED(&result, 2);
+    CHECK_STR_HAS(result.err, "\tpanic: entered again\n\ngoroutine 1 [running]:\n0x");
+    check_all_states(result.err);
+    char *own = strstr(result.err, " [running]:\n"), *end = own ? strstr(own, "\n\n") : NULL;
+    if (end)
+        *end = '\0';
+    if (own && has_names()) {
+        CHECK_STR_HAS(own, " enter_heap+0x");
+        CHECK_STR_HAS(own, " panics_twice+0x");
+    }
 }
 
 /* ---- other ends ---- */
