@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/atomic.h"
 #include "arch/os.h"
 #include "arch/signal.h"
 
@@ -21,8 +22,9 @@ static struct {
     struct os_ending how;
     time_t at; /* when it ends at the latest; CLOCK_MONOTONIC */
     int timer; /* the kernel's number, -1: none */
-    bool on;
+    _Atomic(bool) on;
     struct sigaction alarm_before, abort_before;
+    sigset_t both, mask_before;
 } ending;
 
 static pid_t thread_id(void)
@@ -55,7 +57,7 @@ static void on_alarm(int signal, siginfo_t *info, void *context)
     (void)context;
     if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &ending)
         ending.how.escape();
-    else
+    else if (atomic_load_relaxed(&ending.on))
         end_if_late();
     errno = saved_errno;
 }
@@ -84,37 +86,48 @@ static void take_signals(void)
     struct sigaction alarms = {.sa_sigaction = on_alarm,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     struct sigaction aborts = {.sa_handler = on_abort, .sa_flags = SA_ONSTACK};
-    sigset_t both;
     sigaction(SIGALRM, &alarms, &ending.alarm_before);
     sigaction(SIGABRT, &aborts, &ending.abort_before);
-    sigemptyset(&both);
-    sigaddset(&both, SIGALRM);
-    sigaddset(&both, SIGABRT);
-    pthread_sigmask(SIG_UNBLOCK, &both, NULL);
+    sigemptyset(&ending.both);
+    sigaddset(&ending.both, SIGALRM);
+    sigaddset(&ending.both, SIGABRT);
+    pthread_sigmask(SIG_UNBLOCK, &ending.both, &ending.mask_before);
+}
+
+/* The mask comes first: what the program has blocked, to read it elsewhere, mustn't meet what it does by default. Only of
+ * these two, as this may be a fault's handler, which has blocked others. */
+static void give_signals_back(void)
+{
+    sigset_t blocked;
+    sigandset(&blocked, &ending.both, &ending.mask_before);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    sigaction(SIGALRM, &ending.alarm_before, NULL);
+    sigaction(SIGABRT, &ending.abort_before, NULL);
 }
 
 void os_ending_begin(const struct os_ending *how)
 {
     ending.how = *how;
     ending.at = seconds_now() + (time_t)how->seconds;
-    if (!ending.on) {
+    if (atomic_load_relaxed(&ending.on)) {
+        os_time_stop(); /* it was for what the thread died in */
+    } else {
         make_timer();
         take_signals();
-        ending.on = true;
+        atomic_store_relaxed(&ending.on, true);
     }
     alarm(how->seconds);
 }
 
 void os_ending_end(void)
 {
-    if (!ending.on)
+    if (!atomic_load_relaxed(&ending.on))
         return;
+    atomic_store_relaxed(&ending.on, false); /* the program's alarms set ours no more */
     alarm(0);
     if (ending.timer >= 0)
         syscall(SYS_timer_delete, ending.timer);
-    sigaction(SIGALRM, &ending.alarm_before, NULL);
-    sigaction(SIGABRT, &ending.abort_before, NULL);
-    ending.on = false;
+    give_signals_back();
 }
 
 void os_time_run(int64_t ns)

@@ -3,6 +3,8 @@
  * its on_fatal. */
 #include "states.h"
 
+#include <sys/signalfd.h>
+
 #include "runtime/hooks.h"
 
 /* ---- the program's own alarms ---- */
@@ -25,6 +27,14 @@ static TEST_NOINLINE void leave_an_alarm(void)
     raise(SIGALRM);
 }
 
+static void let_alarms_through(void)
+{
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+}
+
 static void panics_with_an_alarm(void *arg)
 {
     (void)arg;
@@ -39,6 +49,8 @@ static void raises_an_alarm(const char *report)
     alarms = 0;
     fputs(report, stdout);
     raise(SIGALRM);
+    printf("%d alarms while blocked\n", (int)alarms);
+    let_alarms_through();
     printf("%d alarm\n", (int)alarms);
     fflush(stdout);
 }
@@ -67,12 +79,74 @@ TEST(an_alarm_cuts_no_report_short)
 
 TEST(on_fatal_has_the_programs_alarms_again)
 {
-    /* Goal: when the report is made, SIGALRM is the program's as before. */
+    /* Goal: when the report is made, SIGALRM is the program's as before: its handler's, and blocked. */
     spawn_settled("panics_with_an_alarm_to_listener");
     CHECK_EXITED(&result, 2);
     CHECK_EQ(strncmp(result.out, "panic: now\n\ngoroutine 1 [running]:\n0x", 37), 0);
-    CHECK_STR_HAS(result.out, "\n1 alarm\n");
+    CHECK_STR_HAS(result.out, "\n0 alarms while blocked\n1 alarm\n");
     CHECK_STR_EQ(result.err, "");
+}
+
+static atomic_long ticks;
+
+static void *counts_ticks(void *arg)
+{
+    struct signalfd_siginfo tick;
+    int fd = *(int *)arg;
+    for (;;)
+        if (test_read(fd, &tick, sizeof tick) == sizeof tick)
+            atomic_fetch_add(&ticks, 1);
+    return NULL;
+}
+
+/* They go to a thread that reads them: all others block them. */
+static void start_ticking(void)
+{
+    static int fd;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    struct itimerspec often = {.it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000};
+    sigset_t alarm_only;
+    pthread_t thread;
+    timer_t timer;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
+    signal(SIGALRM, SIG_DFL);
+    fd = signalfd(-1, &alarm_only, SFD_CLOEXEC);
+    REQUIRE(fd >= 0 && pthread_create(&thread, NULL, counts_ticks, &fd) == 0);
+    REQUIRE(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    REQUIRE(timer_settime(timer, 0, &often, NULL) == 0);
+}
+
+static void waits_for_ticks(const char *report)
+{
+    long before = atomic_load(&ticks);
+    TEST_COMPUTE_UNTIL(atomic_load(&ticks) > before + 5);
+    fputs(report, stdout);
+    fflush(stdout);
+}
+
+static void panics_among_ticks(void *arg)
+{
+    (void)arg;
+    TEST_UNTIL(atomic_load(&ticks) > 5);
+    weft_panic("now");
+}
+
+CHILD(panics_among_ticks)
+{
+    weft_config config = {.maxprocs = test_procs(2), .on_fatal = waits_for_ticks};
+    start_ticking();
+    test_run_config(panics_among_ticks, NULL, &config);
+}
+
+TEST(on_fatal_survives_alarms_that_the_program_reads)
+{
+    /* Goal: a program that blocks SIGALRM and reads it from a signalfd goes on with that while on_fatal runs. (The thread that
+     * died was left open to it, and the process ended by it, in the middle of on_fatal.) */
+    test_spawn("panics_among_ticks", &result);
+    CHECK_EXITED(&result, 2);
+    CHECK_EQ(strncmp(result.out, "panic: now\n\ngoroutine 1 [running]:\n0x", 37), 0);
 }
 
 /* ---- a trace that freezes late ---- */
