@@ -88,7 +88,7 @@ void os_crash(void);
 void os_faults_unblock(void);
 
 /* The calling thread is about to end it. Should the process still be there after so many seconds, it ends with this
- * status, and with the text on stderr. escape is called in this thread when it aborts, and when
+ * status, and with the text on stderr, if that takes it within a few more. escape is called in this thread when it aborts, and when
  * its time is up: whatever it was at is cut short then if it jumps away, with the locks that this had taken, the heap's maybe; when
  * it returns, all is as if there were none. Between begin and end SIGALRM and SIGABRT aren't the program's; after that they are as
  * before, blocked in this thread or not. */

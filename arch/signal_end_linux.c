@@ -3,7 +3,11 @@
  *
  * SIGALRM has two senders. alarm(2)'s goes to the process and ends it, in whichever thread it comes: even if this one is stuck in
  * the kernel. A timer's goes to this thread alone, which then gives up what it was at; the timer's mark tells the two apart, and both
- * from the program's own. Its system calls are made without libc, which may allocate for a timer. */
+ * from the program's own. Its system calls are made without libc, which may allocate for a timer.
+ *
+ * Who ends it late writes the text first, which may hang as well: nobody may read stderr. So that has a limit, too, and a second alarm
+ * comes in the midst of it, in whichever thread. Rejected: to ask poll() first, which knows nothing of how much is taken, nor of others
+ * that write. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -15,6 +19,7 @@
 #include "arch/signal.h"
 
 #define NS_PER_S INT64_C(1000000000)
+#define SECONDS_TO_TELL 5 /* who reads slowly has all of it by then */
 
 SANITIZE_OWNER_DATA_BEGIN
 
@@ -23,6 +28,7 @@ static struct {
     time_t at; /* when it ends at the latest; CLOCK_MONOTONIC */
     int timer; /* the kernel's number, -1: none */
     _Atomic(bool) on;
+    _Atomic(time_t) late; /* since when a thread writes the text, its last deed; 0: none does */
     struct sigaction alarm_before, abort_before;
     sigset_t both, mask_before;
 } ending;
@@ -39,26 +45,43 @@ static time_t seconds_now(void)
     return now.tv_sec;
 }
 
-static void end_if_late(void)
+/* The next alarm comes meanwhile. */
+static void write_text(void)
 {
-    time_t left = ending.at - seconds_now();
-    if (left > 0) { /* the program's own timers end in this signal, too */
-        alarm((unsigned)left);
-        return;
-    }
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    alarm(SECONDS_TO_TELL);
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
     os_write_stderr(ending.how.text);
-    _exit(ending.how.status);
 }
 
+static void end_if_late(void)
+{
+    time_t now = seconds_now(), left = ending.at - now, since = 0;
+    if (left <= 0) {
+        if (atomic_cas_acq_rel(&ending.late, &since, now))
+            write_text();
+        else
+            left = since + SECONDS_TO_TELL - now;
+    }
+    if (left <= 0)
+        _exit(ending.how.status);
+    alarm((unsigned)left); /* the program's own timers end in this signal, too */
+}
+
+/* Nothing is cut short in this thread while it writes the text in here. */
 static void on_alarm(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     (void)signal;
     (void)context;
-    if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &ending)
+    if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &ending) {
+        if (atomic_load_relaxed(&ending.on))
+            end_if_late();
+    } else if (!atomic_load_relaxed(&ending.late)) {
         ending.how.escape();
-    else if (atomic_load_relaxed(&ending.on))
-        end_if_late();
+    }
     errno = saved_errno;
 }
 

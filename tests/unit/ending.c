@@ -38,6 +38,30 @@ TEST(who_hangs_ends_with_the_text)
     CHECK_STR_EQ(result.err, "the text\n");
 }
 
+/* Nobody reads it. */
+static void fill_stderr(void)
+{
+    static const char page[4096];
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    while (write(ends[1], page, sizeof(page)) > 0 || write(ends[1], page, 1) > 0)
+        ;
+    REQUIRE(fcntl(ends[1], F_SETFL, 0) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+}
+
+CHILD(hangs_with_stderr_full)
+{
+    fill_stderr();
+    hang_for(1);
+}
+
+TEST(a_stderr_that_takes_nothing_holds_up_no_end)
+{
+    /* Goal: the text is lost, and nothing else. (The write of it had no limit.) Method: a full pipe. */
+    test_spawn("hangs_with_stderr_full", &result);
+    CHECK_EXITED(&result, STATUS);
+}
+
 /* The program's own: to the process, often, ignored. */
 static void send_alarms(void)
 {
@@ -51,13 +75,14 @@ static void send_alarms(void)
 
 CHILD(hangs_among_alarms)
 {
+    fill_stderr();
     send_alarms();
     hang_for(2);
 }
 
 TEST(the_programs_alarms_neither_hasten_nor_put_off_the_end)
 {
-    /* Goal: as before, when SIGALRM comes all the time. */
+    /* Goal: as before, when SIGALRM comes all the time, also while the text is written. */
     int64_t from = test_now();
     test_spawn("hangs_among_alarms", &result);
     CHECK_EXITED(&result, STATUS);
