@@ -26,6 +26,7 @@ SANITIZE_OWNER_DATA_BEGIN
 #define RETRIES_BEFORE_YIELD 16
 #define STEAL_ROUNDS 2
 #define FRESH_AGE_NS 1000000
+#define FRESH_OLD_NS 100000000
 #define STEAL_PAYS_NS 20000
 #define STEAL_PAUSE_MIN_NS 20000
 #define STEAL_PAUSE_MAX_NS 1000000
@@ -244,19 +245,36 @@ static struct g *take_local(struct p *p, bool queue_first)
     return g ? g : runq_take_waiting(p);
 }
 
-/* The oldest does when it has waited for FRESH_AGE_NS, maybe longer. */
+/* How many of the fresh ones are to go to the queue: one for each FRESH_AGE_NS, so that a tree isn't gone across; but all that
+ * have been there since the last look but one after FRESH_OLD_NS. Those are below old_below, as the newest are taken
+ * first. (Where some were taken and others came between two looks it may be younger ones.) */
+static uint64_t fresh_too_old(struct fresh *f, int64_t now)
+{
+    uint64_t bottom = atomic_load_relaxed(&f->bottom), top = atomic_load_relaxed(&f->top);
+    f->old_below = bottom < f->old_below ? bottom : f->old_below;
+    if (f->aged_at == 0) {
+        f->aged_at = f->old_at = now;
+        f->old_below = bottom;
+    }
+    uint64_t n = (uint64_t)(now - f->aged_at) / FRESH_AGE_NS;
+    if (n)
+        f->aged_at = now;
+    if (now - f->old_at < FRESH_OLD_NS)
+        return n;
+    uint64_t old = f->old_below > top ? f->old_below - top : 0;
+    f->old_below = bottom;
+    f->old_at = now;
+    return n > old ? n : old;
+}
+
 static void age_fresh(struct p *p)
 {
-    struct fresh *f = &p->fresh;
-    int64_t now = os_now();
-    uint64_t top = atomic_load_relaxed(&f->top);
-    if (top != f->seen_top) {
-        f->seen_top = top;
-        f->seen_at = now;
-    } else if (now - f->seen_at >= FRESH_AGE_NS) {
-        f->seen_at = now;
-        queue_oldest_fresh(p);
+    if (likely(fresh_holds_none(&p->fresh))) {
+        p->fresh.aged_at = 0;
+        return;
     }
+    for (uint64_t n = fresh_too_old(&p->fresh, os_now()); n && !fresh_holds_none(&p->fresh); n--)
+        queue_oldest_fresh(p);
 }
 
 /* Begin a new round of picks, or go on with one that p_look_soon() has interrupted. Whether the last one is
@@ -265,8 +283,7 @@ static bool round_begin(struct p *p)
 {
     uint32_t put_off = p->picks_put_off;
     bool used_up = atomic_load_relaxed(&p->picks_left) == 0 && put_off == 0;
-    if (!fresh_holds_none(&p->fresh))
-        age_fresh(p);
+    age_fresh(p);
     p->picks_put_off = 0;
     atomic_store_relaxed(&p->rounds, atomic_load_relaxed(&p->rounds) + 1);
     atomic_store_release(&p->picks_left,

@@ -33,8 +33,9 @@ struct fresh {
     _Alignas(CACHE_LINE) _Atomic(uint64_t) top;
     _Alignas(CACHE_LINE) _Atomic(uint64_t) bottom; /* the holder's */
     bool passed;                                   /* the holder's: see runq_take_in_turn() */
-    uint64_t seen_top;                             /* and age_fresh() */
-    int64_t seen_at;
+    int64_t aged_at;                               /* and age_fresh(); 0: there were none */
+    int64_t old_at;
+    uint64_t old_below;
     _Atomic(void *) slots[FRESH_MAX];
 };
 

@@ -369,3 +369,56 @@ TEST(those_who_arm_timers_do_not_starve_who_was_just_started)
     CHECK_EQ(test_run_procs(1, start_when_all_are_due, NULL), 0);
     CHECK_LT(atomic_load(&ran_between), 100);
 }
+
+/* ---- those who were started long ago ---- */
+
+enum { WAITING = 300, LINKS_MAX = 100000 };
+
+static int waiting;
+
+static void has_started(void *arg)
+{
+    (void)arg;
+    waiting--;
+    weft_waitgroup_done(&all);
+}
+
+static void starts_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void link_and_leaf(void *left)
+{
+    int64_t end = test_now() + 100000;
+    while (test_now() < end)
+        ;
+    if (waiting && --*(int *)left) {
+        CHECK_EQ(weft_go(link_and_leaf, left), 0);
+        CHECK_EQ(weft_go(starts_nothing, NULL), 0);
+    }
+}
+
+static void start_behind_a_chain(void *arg)
+{
+    int left = LINKS_MAX;
+    reset();
+    waiting = WAITING;
+    int64_t begin = test_now();
+    (void)arg;
+    weft_waitgroup_add(&all, WAITING);
+    for (int i = 0; i < WAITING; i++)
+        CHECK_EQ(weft_go(has_started, NULL), 0);
+    CHECK_EQ(weft_go(link_and_leaf, &left), 0);
+    CHECK_EQ(weft_go(starts_nothing, NULL), 0);
+    weft_waitgroup_wait(&all);
+    if (test_now() - begin > 1500 * TEST_MS * test_slowness())
+        FAIL("%.1f s till the last had started", (double)(test_now() - begin) / 1e9);
+}
+
+TEST(a_chain_that_forks_delays_no_start_for_long)
+{
+    /* Goal: who was started and hasn't run waits no longer than a tenth of a second for newer ones, however many wait. Method: 300, and
+     * then links of 0.1 ms each that start the next and another: the newest are always theirs. */
+    CHECK_EQ(test_run_procs(1, start_behind_a_chain, NULL), 0);
+}
