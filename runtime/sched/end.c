@@ -67,7 +67,6 @@ static bool make_orphan(struct m *m, uint32_t from)
         if (!p || p != m->p)
             continue;
         atomic_store_relaxed(&p->mode, P_ORPHAN); /* before all that may take long */
-        sched.ps[i] = NULL;
         m->orphan_p = p;
     }
     m->orphan_run = sched_run_number();
@@ -177,6 +176,14 @@ static bool settle_ms(int64_t deadline, bool *computes)
     return true;
 }
 
+/* Not before all others are out: they may be looking at all Ps still. */
+static void give_up_orphans_ps(void)
+{
+    for (unsigned i = 0, made = ps_made(); sched.orphans && i < made; i++)
+        if (sched.ps[i] && p_is_orphan(sched.ps[i]))
+            sched.ps[i] = NULL;
+}
+
 /* All Ms have left or are orphans. -ETIMEDOUT: one of those computes. */
 int join_ms(void)
 {
@@ -189,6 +196,7 @@ int join_ms(void)
         if (os_now() >= deadline)
             deadline = os_now() + AGAIN_NS;
     }
+    give_up_orphans_ps();
     return computes ? -ETIMEDOUT : 0;
 }
 
@@ -227,12 +235,25 @@ void tell_leaks(void)
     report_left(is_leak);
 }
 
+/* An orphan may have been about to park, and have looked just before whether it is one. Either it sees that it is [ORPHAN-1],
+ * or we see its goroutine parked [ORPHAN-2]. Who gets it from G_PARKED takes it out of where it waits: it, or we. */
+static bool is_left_parked(struct g *g)
+{
+    uint8_t parked = G_PARKED;
+    if (g_is_orphans(g))
+        return atomic_load_relaxed(&g->state) == G_PARKED &&
+               atomic_cas_acq_rel(&g->state, &parked, G_LOST);
+    return atomic_load_relaxed(&g->state) == G_PARKED;
+}
+
 static void kill_waiter(void *object, void *arg)
 {
     struct g *g = object;
     (void)arg;
+    if (!is_left_parked(g))
+        return;
     struct waiter *w = g_waits_with(g);
-    if (is_abandoned(g) && atomic_load_relaxed(&g->state) == G_PARKED && w->unlink)
+    if (w->unlink)
         waiter_kill(w);
 }
 
@@ -254,9 +275,12 @@ static void unlink_waiter(void *object, void *arg)
 {
     struct g *g = object;
     const void **last = arg;
-    struct waiter *w = g_waits_with(g);
-    if (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED)
+    bool lost = atomic_load_relaxed(&g->state) == G_LOST;
+    if (!lost && (!is_abandoned(g) || atomic_load_relaxed(&g->state) != G_PARKED))
         return;
+    struct waiter *w = g_waits_with(g);
+    if (lost)
+        atomic_store_relaxed(&g->state, G_ALIVE); /* which is not looked at again */
     if (!w->unlink) { /* woken already, only not run: it is in no list any more */
         if (w != &g->waiter)
             waiter_put(w);
@@ -273,6 +297,9 @@ static void unlink_waiter(void *object, void *arg)
  * who comes between the two is spent on it; should he wake it only now, who picks it forgets it (g_is_orphans). */
 void orphan_unlink(struct g *g)
 {
+    uint8_t parked = G_PARKED;
+    if (!atomic_cas_acq_rel(&g->state, &parked, G_ALIVE))
+        return; /* that end did */
     struct waiter *w = g_waits_with(g);
     enum run_hold hold = sched_hold_run_without_p(); /* its P may not be marked yet */
     void (*unlink)(void *object) = w->unlink;        /* a partner may be about to clear both */
@@ -308,6 +335,8 @@ static void bury(void *object, void *arg)
 static void bury_all(struct grave *grave)
 {
     const void *last = NULL;
+    if (sched.orphans && !os_fence_heavy()) /* [ORPHAN-2] */
+        sched_fatal("sched: membarrier(2) is refused, which the end of a run relies on");
     slab_for_each(&sched.g_class, kill_waiter, NULL);
     slab_for_each(&sched.g_class, unlink_waiter, &last);
     slab_for_each(&sched.g_class, bury, grave);
@@ -315,7 +344,7 @@ static void bury_all(struct grave *grave)
 
 void take_down(void)
 {
-    bool some_left = sched_alive() > 0;
+    bool some_left = sched.orphans || sched_alive() > 0; /* theirs aren't counted */
     struct grave grave = {0};
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         if (!sched.ps[i])

@@ -478,8 +478,9 @@ static void queue_who_gives_way(struct m *m)
 {
     struct g *g = m->gives_way;
     m->gives_way = NULL;
-    if (likely(!m_is_orphan(m)))
-        run_due_timers(m);
+    if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
+        return; /* it goes on no more */
+    run_due_timers(m);
     runq_push_tail(m->p, g);
 }
 

@@ -84,9 +84,11 @@ static struct p *p_acquire(struct p *prefer)
         for (uint64_t bits; (bits = atomic_load_relaxed(&sched.idle_ps[i]));)
             if (p_acquire_at(i * 64 + (unsigned)__builtin_ctzll(bits)))
                 return sched.ps[i * 64 + (unsigned)__builtin_ctzll(bits)];
-    for (unsigned i = 0, made = ps_made(); i < made; i++)
-        if (p_acquire_section(sched.ps[i]))
-            return sched.ps[i];
+    for (unsigned i = 0, made = ps_made(); i < made; i++) {
+        struct p *p = sched.ps[i];
+        if (p && p_acquire_section(p)) /* NULL: the caller has been an orphan for a moment */
+            return p;
+    }
     return NULL;
 }
 

@@ -60,6 +60,7 @@ enum g_state {
     G_ALIVE, /* runnable or running */
     G_PARKED,
     G_BLOCKING,
+    G_LOST, /* an orphan's that was parked: for a moment at the end of a run */
 };
 
 /* g.flags */

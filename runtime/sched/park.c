@@ -260,7 +260,8 @@ park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(u
     if (WEFT_HELD_CHECK)
         held_check(m, g);
     counter_add(&m->p->parks, 1);
-    atomic_store_relaxed(&g->state, G_PARKED);
+    atomic_store_release(&g->state, G_PARKED); /* pairs with is_left_parked() */
+    atomic_fence_light();                      /* [ORPHAN-1] */
     struct g *to = runq_pick(m);
     if (lock && !(likely(to) && goes_on_with(to, lock)))
         unlock(lock);

@@ -3,6 +3,9 @@
  * end. */
 #include "threads.h"
 
+#include <signal.h>
+#include <sys/syscall.h>
+
 static void yields_thrice(void *arg)
 {
     (void)arg;
@@ -167,6 +170,117 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     CHECK(weft_mutex_try_lock(&held_mutex)); /* nobody stands before us */
     CHECK(weft_rwmutex_try_lock(&held_lock));
     CHECK(weft_rwmutex_try_lock(&read_lock));
+}
+
+/* ---- what a run leaves beside an orphan ---- */
+
+enum { WAITING = 4 };
+
+static atomic_int waiting;
+
+static void waits_for_ever(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&waiting, 1);
+    weft_chan_recv(empty_chan, NULL);
+    FAIL("a goroutine of an earlier run goes on");
+}
+
+static void starts_some_and_computes(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(nothing, NULL), 0);
+    for (int i = 0; i < WAITING; i++)
+        CHECK_EQ(weft_go(waits_for_ever, NULL), 0);
+    TEST_COMPUTE_UNTIL(atomic_load(&come_back));
+}
+
+static void leave_one_that_starts(void *more)
+{
+    CHECK_EQ(weft_go(starts_some_and_computes, NULL), 0);
+    while (atomic_load(&waiting) < WAITING - 1) /* one may be next where it computes */
+        weft_sleep(TEST_MS);
+    for (int i = 0; i < *(int *)more; i++)
+        CHECK_EQ(weft_go(waits_for_ever, NULL), 0);
+    while (atomic_load(&waiting) < WAITING - 1 + *(int *)more)
+        weft_sleep(TEST_MS);
+}
+
+TEST(those_who_wait_when_an_orphan_is_left_are_gone_as_well)
+{
+    /* Goal: whoever waits for what outlives the run is taken out, though the counts of who was started and has ended went
+     * with the orphan's processor. Method: it started some; so many others that the counts that are left may agree. */
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    int threads = threads_at_rest();
+    empty_chan = weft_chan_new(0, 0);
+    for (int more = 0; more <= WAITING; more++) {
+        atomic_store(&come_back, false);
+        atomic_store(&waiting, 0);
+        CHECK_EQ(test_run_config(leave_one_that_starts, &more, &config), -ETIMEDOUT);
+        CHECK_EQ(test_run(nobody_receives, NULL), 0);
+        atomic_store(&come_back, true);
+        until_threads(threads);
+    }
+    weft_chan_unref(empty_chan);
+}
+
+static pid_t runs_weft;
+
+/* Stands for a kernel that keeps a thread from running, within the scheduler. */
+static void take_long(int sig)
+{
+    (void)sig;
+    if (weft_self() != 0 || gettid() == runs_weft)
+        return;
+    struct timespec left = {.tv_nsec = 60 * TEST_MS};
+    while (nanosleep(&left, &left))
+        ;
+}
+
+static void computes_for_a_while(void *arg)
+{
+    (void)arg;
+    atomic_store(&is_away, true);
+    for (int64_t end = test_now() + 45 * TEST_MS; test_now() < end;)
+        ;
+}
+
+/* Main returns when others are within the scheduler, and are kept there. */
+static void leave_others_held(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(weft_go(computes_for_a_while, NULL), 0);
+    while (!atomic_load(&is_away))
+        weft_sleep(200000);
+    for (int64_t end = test_now() + 300000; test_now() < end; weft_yield())
+        for (int i = 0; i < 50; i++)
+            CHECK_EQ(weft_go(nothing, NULL), 0);
+    DIR *dir = opendir("/proc/self/task");
+    REQUIRE(dir);
+    for (int i = 0; i < 200; i++)
+        CHECK_EQ(weft_go(nothing, NULL), 0);
+    for (struct dirent *e; (e = readdir(dir));)
+        if (e->d_name[0] != '.' && atoi(e->d_name) != gettid())
+            syscall(SYS_tgkill, getpid(), atoi(e->d_name), SIGUSR1);
+    closedir(dir);
+}
+
+TEST(an_orphan_is_left_beside_those_who_look_for_work)
+{
+    /* Goal: whoever is still within the scheduler when a processor goes with an orphan meets no hole where that was. Method: a
+     * signal's handler keeps threads there for longer than the run waits. */
+    weft_config config = {.maxprocs = 4, .stop_ns = 1, .no_pin = 1};
+    struct sigaction action = {.sa_handler = take_long, .sa_flags = SA_RESTART}, before;
+    int threads = threads_at_rest();
+    runs_weft = gettid();
+    REQUIRE(sigaction(SIGUSR1, &action, &before) == 0);
+    for (int i = 0, n = test_scale(40); i < n; i++) {
+        atomic_store(&is_away, false);
+        int rc = test_run_config(leave_others_held, NULL, &config);
+        CHECK(rc == 0 || rc == -ETIMEDOUT);
+    }
+    until_threads(threads);
+    REQUIRE(sigaction(SIGUSR1, &before, NULL) == 0);
 }
 
 /* ---- what it shares with later runs ---- */
