@@ -21,6 +21,7 @@ static void body(void *arg)
 int main(void)
 {
     static struct grave grave;
+    bool computes = false;
     atomic_store_relaxed(&sched.procs, 1);
     atomic_store_relaxed(&sched.ps_made, 1);
     sched.ps[0] = &p;
@@ -34,7 +35,8 @@ int main(void)
     atomic_or_acq_rel(&sched.word, WORD_STOP);
     do /* await_ms() */
         AWAIT(atomic_load_acquire(&m.state) != M_RUNNING);
-    while (settle_ms(1) == 1);
+    while (!settle_ms(1, &computes));
+    give_up_orphans_ps();
     if (sched.ps[0] == &p)
         p.id_next = 10; /* it is the next run's */
     atomic_store_relaxed(&p.section, 0);
