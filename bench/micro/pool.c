@@ -4,7 +4,7 @@
 #include "bench/harness.h"
 
 struct user {
-    struct call *call;
+    _Alignas(64) struct call *call; /* each writes to its own */
     weft_pool *pool;
     weft_waitgroup *finished;
     int64_t pairs, wrong;
