@@ -125,34 +125,29 @@ static void sort_by_digits(struct wheel_slot *s)
     }
 }
 
-enum order {
-    SORTED,
-    DISORDERED,
-    MANY_OF_UNIT
-}; /* many in disorder, none of them past when it was added */
+enum order { SORTED, DISORDERED, MANY_IN_DISORDER };
 
-static enum order order_of(const struct wheel_entry *e, int64_t begin)
+static enum order order_of(const struct wheel_entry *e)
 {
-    int64_t least = when_of(e), last = least;
-    bool sorted = true;
-    int n = 0;
-    for (; e; e = e->next, n++) {
-        int64_t when = when_of(e);
-        sorted = sorted && last <= when;
-        least = when < least ? when : least;
-        last = when;
-    }
-    return sorted ? SORTED : n >= DIGITS_PAY && least >= begin ? MANY_OF_UNIT : DISORDERED;
+    int n = 1;
+    for (; e->next && when_of(e) <= when_of(e->next); e = e->next)
+        n++;
+    if (!e->next)
+        return SORTED;
+    for (; e && n < DIGITS_PAY; e = e->next)
+        n++;
+    return n < DIGITS_PAY ? DISORDERED : MANY_IN_DISORDER;
 }
 
 /* The slot that the cursor is in. */
 static void sort_slot(struct wheel *w, unsigned slot)
 {
     struct wheel_slot *s = &w->slots[0][slot];
-    enum order order = order_of(s->first, slot_begin(w, 0, slot));
-    if (order == MANY_OF_UNIT) {
+    enum order order = order_of(s->first);
+    bool past = s->soonest < slot_begin(w, 0, slot); /* when it was added */
+    if (order == MANY_IN_DISORDER && !past) {
         sort_by_digits(s);
-    } else if (order == DISORDERED) {
+    } else if (order != SORTED) {
         s->first = sort_by_merging(s->first);
         link_back(s);
     }

@@ -224,3 +224,27 @@ TEST(many_that_share_a_deadline)
     }
     CHECK_EQ(out, MANY);
 }
+
+TEST(many_within_a_microsecond)
+{
+    /* Goal: by the nanosecond, ties by age, however many there are, and some past when they were added. Method: as the model; the microsecond
+     * is come to from above or is the cursor's own, and some are removed half way. */
+    uint64_t seed = test_seed();
+    for (int n = 1; n <= ENTRIES; n += 1 + n / 16) {
+        for (int past = 0; past < 2; past++) {
+            int64_t base = (INT64_C(1) << 40) + (int64_t)(test_random(&seed) % 2) * 1000000;
+            start();
+            expire(&wheel, INT64_C(1) << 40);
+            for (int i = 0; i < n; i++) {
+                int64_t when = base + (int64_t)(test_random(&seed) % 1024);
+                add(&wheel, &items[i], past && i % 3 == 0 ? when - 5000000 : when);
+            }
+            expire(&wheel, base + 300);
+            for (int i = 0; i < n; i += 5)
+                if (items[i].added)
+                    take_out(&wheel, &items[i]);
+            expire(&wheel, base + 2000);
+            CHECK_EQ(wheel_soonest(&wheel), INT64_MAX);
+        }
+    }
+}
