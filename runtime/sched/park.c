@@ -261,13 +261,14 @@ park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(u
         held_check(m, g);
     counter_add(&m->p->parks, 1);
     atomic_store_release(&g->state, G_PARKED); /* pairs with is_left_parked() */
-    atomic_fence_light();                      /* [ORPHAN-1] */
     struct g *to = runq_pick(m);
     if (lock && !(likely(to) && goes_on_with(to, lock)))
         unlock(lock);
-    if (likely(to)) {
+    if (likely(
+            to)) { /* it was asked nothing: if the run ends without it, it has been parked for stop_ns by then */
         g_switch(m, g, to);
     } else {
+        atomic_fence_light(); /* [ORPHAN-1] */
         bool orphan = m_is_orphan(m);
         if (unlikely(orphan))
             orphan_unlink(g);
