@@ -33,6 +33,7 @@ checks='
 includes | always | scripts/check-includes.py
 tags     | always | scripts/check-tags.py
 exports  | always | scripts/check-exports.sh build/release/libweft.so
+conformance | always | scripts/conformance.py --check
 format   | full   | scripts/format.sh --check
 tidy     | full   | scripts/tidy.sh build/debug
 instructions | full | scripts/instructions.sh build/release

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A-race - appendix, the race detector: main looks at what a goroutine increments. Built for ThreadSanitizer, which knows
  * weft's goroutines, the program says so when it is run with the argument "racy"; the mended one, which waits before it
- * looks, is silent. Racing, main waits for the other one without synchronising with it, which takes two processors. */
+ * looks, is silent (HB-14). Racing, main waits for the other one without synchronising with it, which takes two processors. */
 #include <stdio.h>
 #include <string.h>
 #include <weft/weft.h>

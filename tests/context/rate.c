@@ -17,6 +17,7 @@ static bool about(double a, double b)
 
 TEST(burst_first_then_the_limit)
 {
+    /* Goal: full at first, and in debt after a reservation (RT-01). */
     weft_limiter *l = weft_limiter_new(PER_HOUR, 3);
     CHECK(about(weft_limiter_tokens(l), 3));
     CHECK(weft_limiter_allow(l));
@@ -35,6 +36,8 @@ TEST(burst_first_then_the_limit)
 
 TEST(nothing_at_all)
 {
+    /* Goal: a burst of 0 lets nothing through and is refused at once (RT-02); a limit of 0 or below lets the burst through (RT-04), as
+     * without a limit nothing would be left to wait for. */
     weft_limiter *l = weft_limiter_new(5, 0);
     CHECK(!weft_limiter_allow(l));
     CHECK(weft_limiter_allow_n(l, 0));
@@ -63,6 +66,7 @@ TEST(nothing_at_all)
 
 TEST(no_limit)
 {
+    /* Goal: no limit heeds no burst; who then sets one begins with a full bucket (RT-03, RT-09). */
     weft_limiter *l = weft_limiter_new(INFINITY, 0);
     CHECK(weft_limiter_allow_n(l, INT_MAX));
     CHECK_EQ(weft_limiter_reserve_n(l, INT_MAX), 0);
@@ -263,7 +267,7 @@ static void give_up(weft_limiter *l)
     CHECK(about(weft_limiter_tokens(l), 0));
     CHECK_EQ(weft_limiter_wait(l, w.ctx), -ECANCELED);
     CHECK(about(weft_limiter_tokens(l), 0));
-    CHECK_EQ(weft_limiter_wait_n(l, w.ctx, 100), -EINVAL);
+    CHECK_EQ(weft_limiter_wait_n(l, w.ctx, 100), -EINVAL); /* RT-05 */
     weft_ctx_unref(w.ctx);
 }
 

@@ -106,7 +106,8 @@ static void get_get_put_get(void)
 
 TEST(what_was_put_comes_back_as_it_was)
 {
-    /* Goal: the book's Get, Get, Put, Get constructs twice; nothing is written into what lies in the pool. */
+    /* Goal: the book's Get, Get, Put, Get constructs twice; nothing is written into what lies in the pool; a put of NULL does
+     * nothing (PO-01). */
     run_everywhere(get_get_put_get);
 }
 
@@ -377,7 +378,7 @@ static void load(void *arg)
 
 TEST(no_object_is_shared)
 {
-    /* Goal: an object has one owner at a time, who sees what the last one wrote, and none gets lost, while it
+    /* Goal: an object has one owner at a time, who sees what the last one wrote (PO-05, HB-09), and none gets lost, while it
      * goes between processors, threads and (in the test build) the trimmer. */
     load_seed = test_seed();
     CHECK_EQ(test_run(load, NULL), 0);

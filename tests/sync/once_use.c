@@ -53,7 +53,7 @@ static void call_once(void *arg)
 
 TEST(one_call_that_all_wait_for)
 {
-    /* Goal: of many who call do one runs the function, and none returns before its end (ON-01); what it wrote is seen.
+    /* Goal: of many who call do one runs the function, and none returns before its end (ON-01); what it wrote is seen (ON-07).
      * Method: crowds on a new once each time. */
     static struct crew_size sizes[] = {{2, 0}, {20, 0}, {4, 2}, {0, 3}};
     for (size_t i = 0; i < TEST_COUNT_OF(sizes); i++)

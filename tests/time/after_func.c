@@ -217,6 +217,33 @@ static void try_left(void *arg)
     CHECK_EQ(test_stats().timers, 0);
 }
 
+static int handed_on; /* plain */
+
+static void takes_it_on(void *group)
+{
+    handed_on++;
+    weft_waitgroup_done(group);
+}
+
+static void hand_on(void *arg)
+{
+    weft_waitgroup done = {0};
+    (void)arg;
+    handed_on = 1;
+    weft_waitgroup_add(&done, 1);
+    weft_timer *t = weft_after_func(WEFT_MICROSECOND, takes_it_on, &done);
+    weft_waitgroup_wait(&done);
+    weft_timer_unref(t);
+    CHECK_EQ(handed_on, 2);
+}
+
+TEST(it_sees_what_was_written_before_it_was_armed)
+{
+    /* Goal: HB-11, without anything else that orders the two; TSan would tell. */
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(test_run(hand_on, NULL), 0);
+}
+
 TEST(what_a_run_leaves_is_dead)
 {
     /* Goal: after its run a timer never calls, nor one that never would have; stop and reset give false; nothing leaks
