@@ -52,9 +52,9 @@ static bool slab_new(struct slab_class *class, struct slab_cache *cache)
     return true;
 }
 
-static bool has_room(const struct slab *slab, size_t bytes)
+static bool has_room(struct slab *slab, size_t bytes)
 {
-    return slab && atomic_load_relaxed((_Atomic(size_t) *)&slab->carved) + bytes <= slab->bytes;
+    return slab && atomic_load_relaxed(&slab->carved) + bytes <= slab->bytes;
 }
 
 static void *carve(struct slab_class *class, struct slab_cache *cache)

@@ -68,6 +68,8 @@ static void end_if_late(void)
     if (left <= 0)
         _exit(ending.how.status);
     alarm((unsigned)left); /* the program's own timers end in this signal, too */
+    if (!atomic_load_relaxed(&ending.on))
+        alarm(0); /* another thread has come to the end meanwhile */
 }
 
 /* Nothing is cut short in this thread while it writes the text in here. */

@@ -3,7 +3,7 @@
  * of this one.
  *
  * When main returns WORD_STOP is set: every M leaves at its next pass through find_runnable, which each
- * goroutine reaches at the latest 61 yields or parks later. Those that compute are waited for up to
+ * goroutine reaches with its next yield or park. Those that compute are waited for up to
  * stop_ns and named on stderr if that is not enough; those in a blocking section are abandoned like a
  * parked goroutine. An M that isn't out by then is an orphan: it keeps its P, its goroutine and its stack,
  * and its thread ends by itself should it ever come back; a later run then takes in what it left.
@@ -54,17 +54,17 @@ static void name_orphan(struct g *g)
 }
 
 /* The run goes on without m, whose state was `from`: its P goes with it, and what it runs keeps its
- * descriptor and its stack. False: it has just moved, or runs none: then it may be about to take a P. */
+ * descriptor and its stack. False: it has just moved, or runs none: then it may be about to take a P, or another goroutine. */
 static bool make_orphan(struct m *m, uint32_t from)
 {
     m->orphan_g = from == M_CALLING ? atomic_load_acquire(&m->calling) : m->g;
-    if (from == M_RUNNING && !m->orphan_g)
+    if (from == M_RUNNING && (!m->orphan_g || atomic_load_relaxed(&m->orphan_g->state) == G_PARKED))
         return false;
     if (!atomic_cas_acq_rel(&m->state, &from, M_ORPHAN))
         return false;
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
-        if (!p || p != m->p)
+        if (p != m->p)
             continue;
         atomic_store_relaxed(&p->mode, P_ORPHAN); /* before all that may take long */
         m->orphan_p = p;
@@ -105,6 +105,7 @@ static void bury_orphan(struct m *m, struct grave *grave)
         m->orphan_p->next_spare = sched.spare_ps;
         sched.spare_ps = m->orphan_p;
     }
+    m->orphan_g = NULL; /* it may be another's before m is */
     m_free(m);
     sched.orphans--;
 }
@@ -240,10 +241,9 @@ void tell_leaks(void)
 static bool is_left_parked(struct g *g)
 {
     uint8_t parked = G_PARKED;
-    if (g_is_orphans(g))
-        return atomic_load_relaxed(&g->state) == G_PARKED &&
-               atomic_cas_acq_rel(&g->state, &parked, G_LOST);
-    return atomic_load_relaxed(&g->state) == G_PARKED;
+    if (atomic_load_acquire(&g->state) != G_PARKED) /* pairs with park() */
+        return false;
+    return !g_is_orphans(g) || atomic_cas_acq_rel(&g->state, &parked, G_LOST);
 }
 
 static void kill_waiter(void *object, void *arg)
@@ -310,6 +310,8 @@ void orphan_unlink(struct g *g)
             unlink(object);
         if (w != &g->waiter)
             waiter_drop(w);
+    } else if (w != &g->waiter) {
+        waiter_put(w); /* woken already */
     }
     sched_release_run_without_p(hold);
 }
@@ -332,14 +334,19 @@ static void bury(void *object, void *arg)
     g_free_to(&grave->gs, g);
 }
 
-static void bury_all(struct grave *grave)
+/* Orphans that have ended already are buried between: till then what they were about to wait for may still have them. */
+static void bury_all(struct grave *grave, bool some_left)
 {
     const void *last = NULL;
     if (sched.orphans && !os_fence_heavy()) /* [ORPHAN-2] */
         sched_fatal("sched: membarrier(2) is refused, which the end of a run relies on");
-    slab_for_each(&sched.g_class, kill_waiter, NULL);
-    slab_for_each(&sched.g_class, unlink_waiter, &last);
-    slab_for_each(&sched.g_class, bury, grave);
+    if (some_left) {
+        slab_for_each(&sched.g_class, kill_waiter, NULL);
+        slab_for_each(&sched.g_class, unlink_waiter, &last);
+    }
+    bury_orphans(grave);
+    if (some_left)
+        slab_for_each(&sched.g_class, bury, grave);
 }
 
 void take_down(void)
@@ -354,9 +361,7 @@ void take_down(void)
         p_reset(sched.ps[i]);
     }
     qsbr_settle();
-    bury_orphans(&grave);
-    if (some_left)
-        bury_all(&grave);
+    bury_all(&grave, some_left);
     magazine_flush(&grave.gs.free, &sched.g_class.depot);
     stacks_flush(&sched.stack_class, &grave.stacks);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {

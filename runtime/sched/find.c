@@ -385,19 +385,26 @@ static void spin_paid(struct m *m, bool paid)
     m->spin_score -= paid ? 0 : m->spin_score / 8;
 }
 
+/* Not where another M is awake already, or sleeps towards that timer; nor on the CPU of one that runs goroutines. Who has
+ * slept towards it himself does in any case: going back to sleep would be no sleep. */
+static bool may_spin_for(struct m *m, int64_t due)
+{
+    uint64_t word = atomic_load_relaxed(&sched.word);
+    if (m->spinning || m->for_timer)
+        return true;
+    return !(word & WORD_SPIN_MASK) && atomic_load_relaxed(&sched.watch_deadline) > due &&
+           busy_procs(word) <= sched.cpus;
+}
+
 /* Where the next timer is nearer than a wake-up from the kernel: one M stays awake for it, and goes on looking for work.
  * True: look again. */
 static bool spin_for_timer(struct m *m)
 {
     int64_t due = timers_earliest(), near = m->wake_lag > NEAR_NS ? m->wake_lag : NEAR_NS;
-    if (due == OS_FOREVER || due - os_now() > near || !sched.spin_allowed)
+    if (due == OS_FOREVER || due - os_now() > near || !sched.spin_allowed || !may_spin_for(m, due))
         return false;
-    if (!m->spinning) {
-        uint64_t word = atomic_load_relaxed(&sched.word);
-        if ((word & WORD_SPIN_MASK) || busy_procs(word) > sched.cpus)
-            return false; /* another is awake already; or it would take the CPU of one that runs goroutines */
+    if (!m->spinning)
         m_start_spinning(m);
-    }
     for (int i = 0; i < SPIN_RELAX && os_now() < due; i++)
         arch_relax();
     return true;
@@ -478,8 +485,6 @@ static void queue_who_gives_way(struct m *m)
 {
     struct g *g = m->gives_way;
     m->gives_way = NULL;
-    if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
-        return; /* it goes on no more */
     run_due_timers(m);
     runq_push_tail(m->p, g);
 }
@@ -488,13 +493,13 @@ struct g *find_runnable(struct m *m)
 {
     int64_t spin_until = 0;
     unsigned retries = 0;
-    if (m->gives_way)
-        queue_who_gives_way(m);
     for (;;) {
         if (unlikely(atomic_load_relaxed(&m->asked)))
             answer(m); /* before the look at WORD_STOP, which came before ASKED_TO_STOP */
         if (unlikely(m_is_orphan(m) || (atomic_load_acquire(&sched.word) & WORD_STOP)))
             return NULL;
+        if (m->gives_way)
+            queue_who_gives_way(m);
         if (unlikely(m->p && p_is_retiring(m->p)))
             retire_own_p(m);
         if (unlikely(m->ends)) {

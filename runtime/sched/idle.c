@@ -86,7 +86,7 @@ static struct p *p_acquire(struct p *prefer)
                 return sched.ps[i * 64 + (unsigned)__builtin_ctzll(bits)];
     for (unsigned i = 0, made = ps_made(); i < made; i++) {
         struct p *p = sched.ps[i];
-        if (p && p_acquire_section(p)) /* NULL: the caller has been an orphan for a moment */
+        if (p && p_acquire_section(p)) /* NULL: gone with an orphan */
             return p;
     }
     return NULL;
@@ -406,7 +406,8 @@ static bool m_sleep(struct m *m)
         }
         if (m_take_p(m, NULL)) {
             qsbr_online();
-            return true; /* spin_for_timer() sees to the rest */
+            m->for_timer = true; /* spin_for_timer() sees to the rest */
+            return true;
         }
         /* All Ps are running, and look at timers themselves before they go idle. */
         may_watch = false;
@@ -421,7 +422,7 @@ static bool m_sleep(struct m *m)
 bool m_idle(struct m *m)
 {
     bool spinning = m->spinning;
-    m->spinning = m->to_watch = false;
+    m->spinning = m->to_watch = m->for_timer = false;
     m_hunt_ended(m, false);
     for (unsigned rounds = 1;; rounds++) {
         if (rounds % ROUNDS_BEFORE_YIELD == 0)

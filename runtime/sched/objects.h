@@ -222,9 +222,10 @@ struct m {
     unsigned holds;      /* that its thread has taken while it had no P of a run: hold.c */
     bool ends;           /* its goroutine ended locked: so does the thread */
 
-    bool spinning; /* counted in sched.word */
-    bool hunting;  /* woken by waker, has found nothing yet */
-    bool to_watch; /* woken to sleep towards a timer, not for work */
+    bool spinning;  /* counted in sched.word */
+    bool hunting;   /* woken by waker, has found nothing yet */
+    bool to_watch;  /* woken to sleep towards a timer, not for work */
+    bool for_timer; /* it has slept towards one, up to the kernel's lag */
     struct p *waker;
     uint32_t spin_score; /* of 256: how often spinning paid lately */
     uint32_t spins_skipped;

@@ -264,8 +264,8 @@ park(struct m *m, struct g *g, _Atomic(uint64_t) *lock, void (*unlock)(_Atomic(u
     struct g *to = runq_pick(m);
     if (lock && !(likely(to) && goes_on_with(to, lock)))
         unlock(lock);
-    if (likely(
-            to)) { /* it was asked nothing: if the run ends without it, it has been parked for stop_ns by then */
+    /* With a successor m was asked nothing: should the run end without it g has been parked for stop_ns by then. */
+    if (likely(to)) {
         g_switch(m, g, to);
     } else {
         atomic_fence_light(); /* [ORPHAN-1] */

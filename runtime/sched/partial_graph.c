@@ -93,8 +93,11 @@ static void note_queued(struct look *l)
     }
     for (struct g *g = atomic_load_acquire(&sched.injected); g; g = g->next)
         add_queued(l, g);
-    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++)
-        add_queued(l, atomic_load_acquire(&sched.ms[i]) ? sched.ms[i]->refused : NULL);
+    for (unsigned i = 0, made = atomic_load_acquire(&sched.ms_made); i < made; i++) {
+        struct m *m = atomic_load_acquire(&sched.ms[i]);
+        add_queued(l, m ? m->refused : NULL);
+        add_queued(l, m ? m->gives_way : NULL);
+    }
     qsort(l->queued, l->n_queued, sizeof(struct g *), by_address);
 }
 

@@ -92,7 +92,7 @@ static bool others_wait(struct p *p)
 /* Ask the goroutine that p runs to give way, if it has run for long and others wait. Whether that may have
  * to be soon. The time is the thread's own, not what it spent waiting for a CPU. A P that was let go has another pick before it runs a goroutine again, but
  * for one that comes back from a blocking section: a loop of short ones is a slice like any other. */
-static bool end_slice(struct p *p, int64_t now)
+static bool end_slice(struct p *p, bool timer_due, int64_t slice)
 {
     uint64_t picks = p_picks(p);
     struct m *m = atomic_load_acquire(&p->last_m);
@@ -101,25 +101,25 @@ static bool end_slice(struct p *p, int64_t now)
         p->seen_cpu = -1;
         return false;
     }
-    bool timers = timers_earliest() <= now, wait = timers || others_wait(p);
+    bool wait = timer_due || others_wait(p);
     if (p_is_idle(p) || (p->seen_cpu >= 0 && !wait))
         return false;
     int64_t cpu = os_thread_cpu(atomic_load_relaxed(&m->thread_id));
     if (p->seen_cpu < 0)
         p->seen_cpu = cpu;
-    else if (cpu - p->seen_cpu >= (timers ? SLICE_TIMERS_NS : SLICE_NS))
+    else if (cpu - p->seen_cpu >= slice)
         p_ask_holder(p, ASKED_TO_YIELD);
     return wait;
 }
 
 /* Whether to look again soon. */
-static bool look_at(struct p *p, int64_t now)
+static bool look_at(struct p *p, bool timer_due, int64_t slice)
 {
     if (atomic_load_relaxed(&p->life) == P_RETIRED)
         return false; /* its last M may be at another P */
     if (unlikely(sched.stall_ns))
         stall_look(p);
-    return end_slice(p, now);
+    return end_slice(p, timer_due, slice);
 }
 
 static bool all_idle(void)
@@ -253,9 +253,11 @@ static void look(struct monitor *mon)
     }
     if (mon->dozes)
         watcher_ensure(NULL);
-    bool slices = false;
+    bool slices = false, timer_due = timers_earliest() <= now;
+    int64_t slice =
+        timer_due && idle == 0 ? SLICE_TIMERS_NS : SLICE_NS; /* who is idle comes to it */
     for (unsigned i = 0, made = ps_made(); i < made; i++)
-        slices |= look_at(sched.ps[i], now);
+        slices |= look_at(sched.ps[i], timer_due, slice);
     bool waits = idle > 0 && work_visible(mon->eyes);
     judge_shortage(mon, now, waits && starves());
     if (waits || slices) {

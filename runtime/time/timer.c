@@ -363,7 +363,7 @@ static bool claim(struct timer *t)
 /* The next to be fired, whose neighbour's removal has just had its first line. */
 static inline void prefetch_to_fire(const struct timer *t)
 {
-    __builtin_prefetch(&t->fire);
+    __builtin_prefetch(&t->put);
     __builtin_prefetch(t->arg);
 }
 

@@ -21,12 +21,16 @@ enum timer_state { TIMER_FREE, TIMER_LOOSE, TIMER_ARMED, TIMER_FIRING, TIMER_CAN
 
 /* Type-stable. */
 struct timer {
-    struct depot_node free;  /* while it is free */
-    _Atomic(uint64_t) state; /* generation << STATE_BITS | enum timer_state */
-    struct wheel_entry entry;
-    void *arg; /* to here it is a cache line */
-    uint64_t token;
-    timer_fire_fn fire;
+    union {
+        struct depot_node free; /* while it is free */
+        struct {
+            timer_fire_fn fire;
+            void *arg;
+            uint64_t token;
+        };
+    };
+    _Atomic(uint64_t) state;    /* generation << STATE_BITS | enum timer_state */
+    struct wheel_entry entry;   /* with it ends a cache line */
     void (*dropped)(void *arg); /* or NULL */
     void (*put)(void *arg);     /* has it back when it is over; NULL: it is the class's */
     struct timer *gone;         /* the next in that list, or in stopped */

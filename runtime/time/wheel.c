@@ -134,7 +134,7 @@ static enum order order_of(const struct wheel_entry *e)
         n++;
     if (!e->next)
         return SORTED;
-    for (; e && n < DIGITS_PAY; e = e->next)
+    for (; e->next && n < DIGITS_PAY; e = e->next)
         n++;
     return n < DIGITS_PAY ? DISORDERED : MANY_IN_DISORDER;
 }

@@ -5,7 +5,8 @@
  * options: -check-liveness -disable-spin-assume -disable-load-annotation
  * bug: it looks whether it is an orphan without a fence | arch/atomic.h | /^static inline void atomic_fence_light/,/^}/s/atomic_fence_full();/;/
  * bug: the run's end looks for those that parked without a fence | runtime/sched/end.c | /^static void bury_all/,/^}/s/!os_fence_heavy()/false/
- * bug: the run's end passes an orphan's goroutine over | runtime/sched/end.c | /^static bool is_left_parked/,/^}/s/^    if (g_is_orphans(g))/    if (g_is_orphans(g)) return false; if (false)/
+ * bug: the run's end passes an orphan's goroutine over | runtime/sched/end.c | /^static bool is_left_parked/,/^}/s/return !g_is_orphans(g) .*$/return !g_is_orphans(g);/
+ * bug: who has ended is buried before it is taken out | runtime/sched/end.c | /^static void bury_all/,/^}/{s/^    bury_orphans(grave);//; s/^    const void \*last = NULL;/    const void *last = NULL; bury_orphans(grave);/}
  * bug: both may take it out | runtime/sched/end.c | /^void orphan_unlink/,/^}/s/if (!atomic_cas_acq_rel(&g->state, &parked, G_ALIVE))/if (parked == G_ALIVE)/ */
 #include "ending.h"
 #include "fence.h"
@@ -81,7 +82,7 @@ int main(void)
     m.orphan_g = &g; /* as make_orphan() does, whose look at m->g the checker takes for a race */
     REQUIRE(atomic_cas_acq_rel(&m.state, &running, M_ORPHAN));
     sched.orphans = 1;
-    bury_all(&grave);
+    bury_all(&grave, true);
     join(t);
     REQUIRE(atomic_load_relaxed(&taken_out) == 1);
     return 0;

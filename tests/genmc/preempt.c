@@ -48,13 +48,13 @@ static void *runs(void *arg)
 
 static void *watches(void *arg)
 {
-    end_slice(&p, 0); /* about the first one, if it still is there */
+    end_slice(&p, false, SLICE_NS); /* about the first one, if it still is there */
     AWAIT(another_pick());
     AWAIT(atomic_load_acquire(&p.runq.tail) >=
           2); /* the first is queued again: sysmon looks until it sees that */
-    end_slice(&p, 0);
-    end_slice(&p, 0);
-    end_slice(&p, 0);
+    end_slice(&p, false, SLICE_NS);
+    end_slice(&p, false, SLICE_NS);
+    end_slice(&p, false, SLICE_NS);
     return arg;
 }
 
