@@ -16,11 +16,11 @@
 
 SANITIZE_OWNER_DATA_BEGIN
 
-/* Who has carved many gets a huge page: one fault for it, not 512, and the objects of a million goroutines or timers within
- * the reach of the TLB. The leak checkers know malloc's memory only. */
-static struct slab *slab_map(const struct slab_cache *cache)
+/* Who has carved many gets a huge page, if the class wants it: one fault for it, not 512, and a million objects within the reach of
+ * the TLB. The leak checkers know malloc's memory only. */
+static struct slab *slab_map(const struct slab_class *class, const struct slab_cache *cache)
 {
-    if (cache->slabs < SMALL_SLABS || SANITIZE_STACKS)
+    if (!class->huge || cache->slabs < SMALL_SLABS || SANITIZE_STACKS)
         return NULL;
     struct slab *slab = os_map_huge();
     if (slab)
@@ -38,7 +38,7 @@ static struct slab *slab_alloc(void)
 
 static bool slab_new(struct slab_class *class, struct slab_cache *cache)
 {
-    struct slab *slab = slab_map(cache);
+    struct slab *slab = slab_map(class, cache);
     if (!slab)
         slab = slab_alloc();
     if (!slab)

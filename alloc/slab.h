@@ -16,6 +16,7 @@ struct slab {
 struct slab_class {
     size_t object_bytes;       /* a multiple of CACHE_LINE */
     int (*init)(void *object); /* once per object, when it is carved: 0 or -errno; may be NULL */
+    bool huge;                 /* in huge pages, where there are many: docs/decisions.md */
     struct depot depot;
     _Atomic(struct slab *) slabs; /* all of them; only pushed to */
 };

@@ -199,6 +199,7 @@ static int set_up(const weft_config *config)
     sched_may_spin(procs);
     sched.g_class.init = g_carved;
     sched.g_class.object_bytes = (sizeof(struct g) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    sched.g_class.huge = true;
     set_stack_bytes(os_stack_bytes(config->stack_size ? config->stack_size : STACK_BYTES_DEFAULT));
     if (procs > 1)
         os_fence_prepare(); /* for thieves, see runq.h */
