@@ -127,7 +127,8 @@ static uint64_t drain(uint32_t column)
 uint64_t bias_give_back(uint64_t ticket)
 {
     uint32_t column = ticket & BIAS_COLUMN;
-    uint64_t now = atomic_load_relaxed(&sched_tickets[column]);
+    /* Acquire pairs with take_used(): who took it from us has seen all leave, and our caller goes by that. */
+    uint64_t now = atomic_load_acquire(&sched_tickets[column]);
     do {
         if (now != ticket && now != with_state(ticket, TICKET_SUSPENDED))
             return 0; /* lost; then none were counted */
