@@ -11,8 +11,8 @@
 #else
 #define SLAB_BYTES ((size_t)64 << 10)
 #endif
-#define SMALL_SLABS                                                                                \
-    64 /* before huge ones, so that at least two thirds of what a cache has carved have been in use */
+/* Before huge ones, so that at least two thirds of what a cache has carved have been in use. */
+#define SMALL_SLABS 64
 
 SANITIZE_OWNER_DATA_BEGIN
 

@@ -335,18 +335,15 @@ static void bury(void *object, void *arg)
 }
 
 /* Orphans that have ended already are buried between: till then what they were about to wait for may still have them. */
-static void bury_all(struct grave *grave, bool some_left)
+static void bury_all(struct grave *grave)
 {
     const void *last = NULL;
     if (sched.orphans && !os_fence_heavy()) /* [ORPHAN-2] */
         sched_fatal("sched: membarrier(2) is refused, which the end of a run relies on");
-    if (some_left) {
-        slab_for_each(&sched.g_class, kill_waiter, NULL);
-        slab_for_each(&sched.g_class, unlink_waiter, &last);
-    }
+    slab_for_each(&sched.g_class, kill_waiter, NULL);
+    slab_for_each(&sched.g_class, unlink_waiter, &last);
     bury_orphans(grave);
-    if (some_left)
-        slab_for_each(&sched.g_class, bury, grave);
+    slab_for_each(&sched.g_class, bury, grave);
 }
 
 void take_down(void)
@@ -361,7 +358,8 @@ void take_down(void)
         p_reset(sched.ps[i]);
     }
     qsbr_settle();
-    bury_all(&grave, some_left);
+    if (some_left)
+        bury_all(&grave);
     magazine_flush(&grave.gs.free, &sched.g_class.depot);
     stacks_flush(&sched.stack_class, &grave.stacks);
     if (sched.orphans == 0 && atomic_load_relaxed(&sched.stack_class.carved) > STACKS_KEPT) {

@@ -4,7 +4,8 @@
  * weft_go and single wake-ups go to `next`. Who stood there goes to the fresh ones (fresh.h) if it hasn't run yet and there
  * is room, else to the deque's tail. `next` inherits the time slice: picks take it first, then the newest of the fresh ones
  * and the oldest of the deque in turn. Every SLOW_PICK_EVERY-th is a slow pick (find.c), where the deque comes first, and
- * fresh ones go to its tail: the oldest, one for each millisecond, and all that wait for a tenth of a second; so nobody waits for ever.
+ * fresh ones go to its tail: the oldest, one for each millisecond, and all that wait for a tenth of a second; so nobody
+ * waits for ever.
  *
  * Only the holder fills `next`; thieves only empty it, by a CAS, and rarely: when it has stood there for long. So they
  * bear the cost. While the holder takes it, `taking` is set, and a thief announces himself in `thieves`; each then

@@ -15,8 +15,8 @@
  * in a lower level only if the cursor has come to the earlier one's slot and spread it. So a stable sort keeps ties.
  *
  * Sorting is what makes the order exact; a slot of 1 us mostly holds few, and those that share a deadline were mostly
- * added in order, which a first pass finds; many are sorted by digits, in two more passes. Each entry is spread 8 times at most, on average much less: most
- * timers are removed before, or are near.
+ * added in order, which a first pass finds; many are sorted by digits, in two more passes. Each entry is spread 8 times at
+ * most, on average much less: most timers are removed before, or are near.
  *
  * `soonest` is lowered by adding, and by nothing raised but leaving the slot empty or sorting it: so it may be too early
  * when the first was removed. A look at that time finds nothing due, and puts it right, since it spreads or sorts the

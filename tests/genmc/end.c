@@ -22,15 +22,7 @@ int main(void)
 {
     static struct grave grave;
     bool computes = false;
-    atomic_store_relaxed(&sched.procs, 1);
-    atomic_store_relaxed(&sched.ps_made, 1);
-    sched.ps[0] = &p;
-    m.p = &p;
-    atomic_store_relaxed(&m.state, M_RUNNING);
-    atomic_store_relaxed(&sched.ms[0], &m);
-    atomic_store_relaxed(&sched.ms_made, 1);
-    atomic_store_relaxed(&sched.threads, 1);
-    atomic_store_relaxed(&g.state, G_BLOCKING);
+    run_of_one(G_BLOCKING);
     pthread_t t = go(thread, &m);
     atomic_or_acq_rel(&sched.word, WORD_STOP);
     do /* await_ms() */

@@ -25,15 +25,7 @@ int main(void)
     static struct stack pooled = {.pooled = true};
     static struct p later;
     bool computes = false;
-    atomic_store_relaxed(&sched.procs, 1);
-    atomic_store_relaxed(&sched.ps_made, 1);
-    sched.ps[0] = &p;
-    m.p = &p;
-    atomic_store_relaxed(&m.state, M_RUNNING);
-    atomic_store_relaxed(&sched.ms[0], &m);
-    atomic_store_relaxed(&sched.ms_made, 1);
-    atomic_store_relaxed(&sched.threads, 1);
-    atomic_store_relaxed(&g.state, G_BLOCKING);
+    run_of_one(G_BLOCKING);
     g.stack = &pooled;
     pthread_t t = go(thread, &m);
     AWAIT(atomic_load_acquire(&inside));

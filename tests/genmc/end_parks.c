@@ -68,21 +68,13 @@ int main(void)
 {
     static struct grave grave;
     uint32_t running = M_RUNNING;
-    atomic_store_relaxed(&sched.procs, 1);
-    atomic_store_relaxed(&sched.ps_made, 1);
-    sched.ps[0] = &p;
-    m.p = &p;
-    atomic_store_relaxed(&m.state, M_RUNNING);
-    atomic_store_relaxed(&sched.ms[0], &m);
-    atomic_store_relaxed(&sched.ms_made, 1);
-    atomic_store_relaxed(&sched.threads, 1);
-    atomic_store_relaxed(&g.state, G_ALIVE);
+    run_of_one(G_ALIVE);
     pthread_t t = go(thread, &m);
     AWAIT(atomic_load_acquire(&inside));
     m.orphan_g = &g; /* as make_orphan() does, whose look at m->g the checker takes for a race */
     REQUIRE(atomic_cas_acq_rel(&m.state, &running, M_ORPHAN));
     sched.orphans = 1;
-    bury_all(&grave, true);
+    bury_all(&grave);
     join(t);
     REQUIRE(atomic_load_relaxed(&taken_out) == 1);
     return 0;

@@ -242,4 +242,18 @@ static void *thread(void *arg)
     return NULL;
 }
 
+/* A run with one P and the M that holds it; where its goroutine is said to be. */
+static void run_of_one(enum g_state state)
+{
+    atomic_store_relaxed(&sched.procs, 1);
+    atomic_store_relaxed(&sched.ps_made, 1);
+    sched.ps[0] = &p;
+    m.p = &p;
+    atomic_store_relaxed(&m.state, M_RUNNING);
+    atomic_store_relaxed(&sched.ms[0], &m);
+    atomic_store_relaxed(&sched.ms_made, 1);
+    atomic_store_relaxed(&sched.threads, 1);
+    atomic_store_relaxed(&g.state, state);
+}
+
 #endif

@@ -9,23 +9,11 @@
  * bug: a thief looks at the bottom without a fence | runtime/sched/fresh.h | /^static inline void \*fresh_steal/,/^}/s/atomic_fence_full();/;/
  * bug: the last one is the holder's without a CAS | runtime/sched/fresh.h | s/last != top || !atomic_cas_acq_rel(&f->top, &top, top + 1)/last != top/
  * bug: a single one is the holder's without a CAS | runtime/sched/fresh.h | /^static inline void \*fresh_take(/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
-#include "model.h"
-
-#include "runtime/sched/fresh.h"
+#include "taking.h"
 
 enum { ELEMENTS = FRESH_MAX + 1 };
 
-static struct fresh own;
 static int element[ELEMENTS]; /* plain: written by the pusher, then by the taker */
-
-static void took(void *x)
-{
-    int *e = x;
-    if (!e)
-        return;
-    REQUIRE(*e == 1);
-    *e = 2;
-}
 
 static void put(int i)
 {

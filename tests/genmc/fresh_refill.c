@@ -7,23 +7,11 @@
  * bug: the bottom stays below a top that thieves have brought there | runtime/sched/fresh.h | /^static inline void \*fresh_take_last/,/^}/s/atomic_store_release(&f->bottom, last + 1);//
  * bug: who takes the last one doesn't put the bottom down first | runtime/sched/fresh.h | /^static inline void \*fresh_take_last/,/^}/s/atomic_store_release(&f->bottom, last);//
  * bug: a single one is the holder's without a CAS | runtime/sched/fresh.h | /^static inline void \*fresh_take(/,/^}/s/atomic_cas_acq_rel/bug_cas_in_two_steps/ */
-#include "model.h"
-
-#include "runtime/sched/fresh.h"
+#include "taking.h"
 
 enum { ELEMENTS = 4 };
 
-static struct fresh own;
 static int element[ELEMENTS]; /* plain: written by the pusher, then by the taker */
-
-static void took(void *x)
-{
-    int *e = x;
-    if (!e)
-        return;
-    REQUIRE(*e == 1);
-    *e = 2;
-}
 
 static void put(int i)
 {

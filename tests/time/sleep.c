@@ -361,18 +361,21 @@ TEST(a_nearer_deadline_is_heard_of)
     CHECK_LT(test_now() - begin, 20000 * TEST_MS);
 }
 
-static int64_t fastest;
-
-static void sleep_shortly(void *arg)
+static int64_t fastest_of(int sleeps, int64_t ns)
 {
-    fastest = INT64_MAX;
-    for (int i = 0; i < 200; i++) {
+    int64_t fastest = INT64_MAX;
+    for (int i = 0; i < sleeps; i++) {
         int64_t begin = test_now();
-        weft_sleep(WEFT_MICROSECOND);
+        weft_sleep(ns);
         int64_t took = test_now() - begin;
         fastest = took < fastest ? took : fastest;
     }
-    CHECK_LT(fastest, *(int64_t *)arg * test_slowness());
+    return fastest;
+}
+
+static void sleep_shortly(void *arg)
+{
+    CHECK_LT(fastest_of(200, WEFT_MICROSECOND), *(int64_t *)arg * test_slowness());
 }
 
 TEST(a_short_sleep_is_no_wake_up)
@@ -402,13 +405,7 @@ static void sleep_beside_computing(void *arg)
         weft_waitgroup_add(&all, 1);
         CHECK_EQ(weft_go(compute_and_look_at_clock, NULL), 0);
     }
-    fastest = INT64_MAX;
-    for (int i = 0; i < 20; i++) {
-        int64_t begin = test_now();
-        weft_sleep(WEFT_MILLISECOND);
-        int64_t took = test_now() - begin;
-        fastest = took < fastest ? took : fastest;
-    }
+    int64_t fastest = fastest_of(20, WEFT_MILLISECOND);
     atomic_store(&is_over, true);
     weft_waitgroup_wait(&all);
     CHECK_LT(fastest, 8 * TEST_MS * test_slowness());
