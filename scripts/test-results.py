@@ -1,25 +1,29 @@
 #!/usr/bin/env python3
-"""Read meson's JSON test log; show what failed; print the counts as the last line.
+"""Read meson's JSON test log; print what was skipped, and the counts as the last line.
 
-Usage: test-results.py CONFIG TESTLOG.json
-The last line is "PASSED FAILED SKIPPED", for scripts/test.sh to add up.
+Usage: test-results.py CONFIG TESTLOG.json DIRECTORY
+The last line is "PASSED FAILED SKIPPED", for scripts/test.sh to add up. What a test printed that failed goes to a file
+of its name in DIRECTORY, but for the cases that passed.
 """
 import json
+import os
 import sys
 
 TAIL_LINES = 40
 
 
-def show_failure(config, test):
-    print(f"FAILED {config}: {test['name']} ({test['result']}, exit status {test['returncode']})")
-    print("  " + " ".join(test["command"]))
-    for stream in ("stdout", "stderr"):
-        for line in (test.get(stream) or "").splitlines()[-TAIL_LINES:]:
-            print(f"  | {line}")
+def tell_failure(test, path):
+    with open(path, "w", encoding="utf-8") as out:
+        print(f"  {test['result']}, exit status {test['returncode']}, {test['duration']:.1f} s", file=out)
+        print("  " + " ".join(test["command"]), file=out)
+        for stream in ("stdout", "stderr"):
+            lines = [line for line in (test.get(stream) or "").splitlines() if not line.startswith("ok  ")]
+            for line in lines[-TAIL_LINES:]:
+                print(f"  | {line}", file=out)
 
 
 def main():
-    config, path = sys.argv[1:]
+    config, path, directory = sys.argv[1:]
     passed = failed = skipped = 0
     with open(path, encoding="utf-8", errors="replace") as log:
         for line in log:
@@ -33,7 +37,7 @@ def main():
                 print(f"skipped {config}: {test['name']}")
             else:
                 failed += 1
-                show_failure(config, test)
+                tell_failure(test, os.path.join(directory, test["name"]))
     print(passed, failed, skipped)
 
 

@@ -64,11 +64,14 @@ split() {
     done
 }
 
+# What went wrong is told at the end, where it is found.
 passed=0 failed=0 skipped=0
-failures=()
+failures=() details=()
 add_failure() {
     failed=$((failed + 1))
     failures+=("$1")
+    details+=("$2")
+    echo "FAILED $1"
 }
 
 # configure_and_build NAME COMPILER OPTION...
@@ -103,12 +106,10 @@ print("\n".join(sorted(n for n in names if fnmatch.fnmatch(n, "*" + sys.argv[1] 
 # run_configuration NAME COMPILER SUITE TIMEOUT-FACTOR OPTION...
 run_configuration() {
     local name=$1 suite=$3 dir=build/$1 start=$SECONDS log counts p f s
-    local args=(--no-rebuild --timeout-multiplier "$4") names
+    local args=(--no-rebuild --timeout-multiplier "$4") names test
     printf '== %s: build\n' "$name"
     if ! configure_and_build "$name" "$2" "${@:5}"; then
-        tail -n 60 "build/$name.log"
-        echo "FAILED $name: build"
-        add_failure "$name: build"
+        add_failure "$name: build" "$(tail -n 60 "build/$name.log")"
         return
     fi
 
@@ -130,15 +131,17 @@ run_configuration() {
     if [ ! -s "$log" ]; then
         # Nothing ran: fine if nothing was to run, as when a pattern matches outside the suite.
         grep -q 'No suitable tests defined' "build/$name.log" && return
-        tail -n 20 "build/$name.log"
-        add_failure "$name: meson test"
+        add_failure "$name: meson test" "$(tail -n 20 "build/$name.log")"
         return
     fi
-    counts=$(scripts/test-results.py "$name" "$log")
+    rm -rf "$dir/failed" && mkdir "$dir/failed"
+    counts=$(scripts/test-results.py "$name" "$log" "$dir/failed")
     read -r p f s <<<"${counts##*$'\n'}"
     [ "$counts" = "${counts##*$'\n'}" ] || printf '%s\n' "${counts%$'\n'*}"
-    mapfile -t -O "${#failures[@]}" failures < <(sed -n 's/^FAILED \(.*\) (.*/\1/p' <<<"$counts")
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    for test in "$dir"/failed/*; do
+        [ ! -e "$test" ] || add_failure "$name: ${test##*/}" "$(cat "$test")"
+    done
+    passed=$((passed + p)) skipped=$((skipped + s))
     printf '== %s: %d passed, %d failed, %d skipped (%d s)\n' \
         "$name" "$p" "$f" "$s" $((SECONDS - start))
 }
@@ -155,9 +158,7 @@ run_check() {
         skipped=$((skipped + 1))
         echo "== check $name: $output"
     else
-        tail -n 100 <<<"$output"
-        echo "FAILED check $name"
-        add_failure "check $name"
+        add_failure "check $name" "$(tail -n 100 <<<"$output")"
     fi
 }
 
@@ -179,9 +180,7 @@ run_genmc() {
                 echo "== genmc $name: skipped ($output)"
                 ;;
             *)
-                printf '%s\n' "$output"
-                echo "FAILED genmc $name"
-                add_failure "genmc $name"
+                add_failure "genmc $name" "$(tail -n 100 <<<"$output")"
                 ;;
         esac
     done
@@ -240,6 +239,8 @@ done 3<<<"$checks"
 [ "$quick" = yes ] || [ -n "$only" ] || run_genmc
 
 [ "$skipped" -eq 0 ] || echo "$skipped skipped"
-[ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
+for i in "${!failures[@]}"; do
+    printf 'failed: %s\n%s\n' "${failures[i]}" "${details[i]}"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
