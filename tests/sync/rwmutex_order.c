@@ -83,8 +83,8 @@ static void readers_between(void *arg)
     atomic_store(&may_leave, false);
     weft_rwmutex_unlock(&lock);
     TEST_UNTIL(log_length() == 3); /* all three read together */
-    test_until_parked(
-        2); /* and the first writer has come to the gate: till then a try gets past it, as in Go */
+    /* The first writer has come to the gate, too: till then a try gets past it, as in Go. */
+    test_until_parked(2);
     for (int i = 0; i < 100; i++)
         weft_yield();
     CHECK_LOG("rrr");
