@@ -8,7 +8,7 @@
 
 #define SECOND (10 * WEFT_MILLISECOND)
 #define MINUTE (60 * SECOND)
-enum { FILES = 6, ADDRESSES = 6, CALLS = FILES + ADDRESSES, TRIES = 20 };
+enum { FILES = 10, ADDRESSES = 10, CALLS = FILES + ADDRESSES, TRIES = 20 };
 
 struct connection {
     weft_limiter *file, *address; /* each a combination */

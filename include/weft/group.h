@@ -31,8 +31,8 @@ WEFT_API void weft_group_free(weft_group *g);
 /* The tasks' context, borrowed; NULL: none. */
 WEFT_API weft_ctx *weft_group_ctx(weft_group *g);
 
-/* At most n tasks at a time; 0: none at all; negative: any number, as at first. Panics "errgroup: modify limit while N
- * goroutines in the group are still active". */
+/* At most n tasks at a time; 0: none at all; negative: any number, as at first. Panics, unless n is negative, "errgroup: modify
+ * limit while N goroutines in the group are still active". Not beside another call that starts a task. */
 WEFT_API void weft_group_set_limit(weft_group *g, int n);
 
 /* Run fn(ctx, arg) in a goroutine; wait until the limit allows that. What it returns, if it isn't 0 and the first, is

@@ -71,10 +71,11 @@ typedef struct weft_reservation {
     void *reserved[2];
 } weft_reservation;
 
-/* As reserve_n, into *out: 0, or -EINVAL: n is more than burst, or a multi limiter; *out is zeroed then. */
+/* As reserve_n, into *out: 0, or -EINVAL: n is more than burst, or a multi limiter; *out is one that never comes then
+ * (Go: not OK). */
 WEFT_API int weft_limiter_reserve(weft_limiter *l, int n, weft_reservation *out);
 
-/* How long still to wait, ns; 0: no longer. */
+/* How long still to wait, ns; 0: no longer; INT64_MAX: for ever. */
 WEFT_API int64_t weft_reservation_delay(const weft_reservation *r);
 
 /* The events won't happen: give back their tokens, but for those that reservations made since then are waiting for in their place

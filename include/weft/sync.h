@@ -11,8 +11,8 @@
  * What goroutines that a run's end abandons have locked or acquired stays so; what they wait for forgets them. A
  * reader whom a writer's unlock has let in has it locked, though the run may end before he goes on.
  *
- * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions and no
- * more. The layouts they rely on are part of the binary interface. */
+ * The first steps are inline: an operation that nobody stands in the way of costs its atomic instructions, and a
+ * lock a look whether the caller should give way. The layouts they rely on are part of the binary interface. */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
 
@@ -36,11 +36,12 @@ WEFT_API void weft_mutex_lock_checked(weft_mutex *m);
 WEFT_API bool weft_mutex_try_lock_checked(weft_mutex *m);
 WEFT_API void weft_mutex_unlock_checked(weft_mutex *m);
 
-/* Whether m was unlocked, and is locked now. */
+/* Whether m was unlocked, and is locked now. Who is asked to give way does it first. */
 WEFT_INLINE_ bool weft_mutex_take_(weft_mutex *m)
 {
     uint64_t unlocked = 0;
-    return __atomic_compare_exchange_n(&m->state_, &unlocked, (uint64_t)1, false, __ATOMIC_ACQUIRE,
+    return !weft_is_asked_(weft_here_()) &&
+           __atomic_compare_exchange_n(&m->state_, &unlocked, (uint64_t)1, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
 
@@ -121,8 +122,9 @@ WEFT_INLINE_ bool weft_rwmutex_alone_(weft_rwmutex *rw, uint64_t from, uint64_t 
 WEFT_INLINE_ void weft_rwmutex_rlock(weft_rwmutex *rw)
 {
     bool company = __atomic_load_n(&rw->bias_, __ATOMIC_RELAXED) != 0;
-    if (!WEFT_LIKELY_(company ? weft_rwmutex_count_(rw, false)
-                              : weft_rwmutex_alone_(rw, 0, 1, __ATOMIC_ACQUIRE)))
+    if (!WEFT_LIKELY_(!weft_is_asked_(weft_here_()) &&
+                      (company ? weft_rwmutex_count_(rw, false)
+                               : weft_rwmutex_alone_(rw, 0, 1, __ATOMIC_ACQUIRE))))
         weft_rwmutex_rlock_slow(rw);
 }
 
@@ -179,18 +181,20 @@ typedef struct weft_once {
 } weft_once;
 
 WEFT_API void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg);
+WEFT_API bool weft_once_done_slow(const weft_once *once);
 
 /* Whether the first weft_once_do is over; then all that its function wrote is visible. */
 WEFT_INLINE_ bool weft_once_done(const weft_once *once)
 {
-    return __atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1;
+    return WEFT_LIKELY_(__atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1) ||
+           weft_once_done_slow(once);
 }
 
 /* The first call calls fn(arg); all others return when that has returned. A panic or weft_goexit in fn ends it
  * too: it isn't called again. Calling this from within fn waits for ever. */
 WEFT_INLINE_ void weft_once_do(weft_once *once, weft_fn fn, void *arg)
 {
-    if (!WEFT_LIKELY_(weft_once_done(once)))
+    if (!WEFT_LIKELY_(__atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1))
         weft_once_do_slow(once, fn, arg);
 }
 
@@ -234,11 +238,12 @@ WEFT_API void weft_sem_acquire_slow(weft_sem *s, int64_t n);
 WEFT_API bool weft_sem_try_acquire_slow(weft_sem *s, int64_t n);
 WEFT_API void weft_sem_release_slow(weft_sem *s, int64_t n);
 
-/* Whether n units were there with nobody waiting, and are the caller's now. */
+/* Whether n units were there with nobody waiting, and are the caller's now. Who is asked to give way does it first. */
 WEFT_INLINE_ bool weft_sem_take_(weft_sem *s, int64_t n)
 {
     uint64_t state = __atomic_load_n(&s->state_, __ATOMIC_RELAXED);
-    return (state & 1) == 0 && n >= 0 && n <= s->size_ - (int64_t)(state >> 1) &&
+    return !weft_is_asked_(weft_here_()) && (state & 1) == 0 && n >= 0 &&
+           n <= s->size_ - (int64_t)(state >> 1) &&
            __atomic_compare_exchange_n(&s->state_, &state, state + ((uint64_t)n << 1), false,
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }

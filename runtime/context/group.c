@@ -51,11 +51,15 @@ weft_ctx *weft_group_ctx(weft_group *g)
 
 void weft_group_set_limit(weft_group *g, int n)
 {
+    if (n < 0) {
+        g->slots.size_ = NO_LIMIT; /* also while some are active, as in Go */
+        return;
+    }
     int64_t active = sem_taken(&g->slots);
     if (active)
         weft_panic("errgroup: modify limit while %lld goroutines in the group are still active",
                    (long long)active);
-    g->slots = (weft_sem)WEFT_SEM_INIT(n < 0 ? NO_LIMIT : n);
+    g->slots = (weft_sem)WEFT_SEM_INIT(n);
 }
 
 /* ---- tasks ---- */

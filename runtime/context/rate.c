@@ -253,16 +253,19 @@ int weft_limiter_reserve(weft_limiter *l, int n, weft_reservation *out)
 {
     sched_checkpoint();
     int64_t wait, now = os_now();
-    *out = (weft_reservation){0};
+    *out = (weft_reservation){.act_at = WEFT_FOREVER};
     int rc = n < 0 || l->parts_n ? -EINVAL : take_one(l, now, n, INT64_MAX, &wait);
-    if (!rc)
-        *out = (weft_reservation){.limiter = l, .act_at = time_plus(now, wait), .tokens = n};
-    return rc;
+    if (rc)
+        return rc;
+    *out = (weft_reservation){.limiter = l, .act_at = WEFT_FOREVER, .tokens = n};
+    if (wait < INT64_MAX)
+        out->act_at = time_plus(now, wait);
+    return 0;
 }
 
 int64_t weft_reservation_delay(const weft_reservation *r)
 {
-    if (r->act_at == WEFT_FOREVER)
+    if (r->act_at >= TIME_LATEST)
         return INT64_MAX;
     int64_t now = os_now();
     return r->act_at > now ? r->act_at - now : 0;

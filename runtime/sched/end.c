@@ -105,7 +105,6 @@ static void bury_orphan(struct m *m, struct grave *grave)
         m->orphan_p->next_spare = sched.spare_ps;
         sched.spare_ps = m->orphan_p;
     }
-    m->orphan_g = NULL; /* it may be another's before m is */
     m_free(m);
     sched.orphans--;
 }

@@ -72,13 +72,30 @@ static void g_discard(struct p *p, struct g *g)
         foreign_g_free(g);
 }
 
-static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
+static inline void g_push(struct p *p, struct g *g)
 {
     sanitize_release(g);
     counter_add(&p->started, 1);
     runq_push_next(p, g);
-    if (unlikely(atomic_load_relaxed(&m->asked)) && m->g)
+}
+
+static __attribute__((noinline)) void g_launch_asked(struct m *m, struct p *p, struct g *g)
+{
+    if (unlikely(p_is_orphan(p))) {
+        g_free(p, g);
+        sched_abandon(); /* it would be of no run, and counted in the one that is on */
+    }
+    g_push(p, g);
+    if (m->g)
         weft_yield(); /* find_runnable sees to it, whatever it is */
+}
+
+static inline void g_launch_here(struct m *m, struct p *p, struct g *g)
+{
+    if (likely(!atomic_load_relaxed(&m->asked)))
+        g_push(p, g);
+    else
+        g_launch_asked(m, p, g);
 }
 
 /* Make a new goroutine runnable. */
@@ -98,6 +115,8 @@ static void g_launch(struct p *p, struct g *g)
 static int start_enter(struct p **p)
 {
     *p = p_held();
+    if (unlikely(*p && p_is_orphan(*p)))
+        sched_abandon();
     return *p || foreign_enter() ? 0 : -ESRCH;
 }
 

@@ -130,8 +130,10 @@ static struct m *m_new(int *rc)
     return m;
 }
 
+/* What it ended with is found by those who look at all Ms no more: another run may have it. */
 void m_free(struct m *m)
 {
+    m->orphan_g = m->refused = m->gives_way = NULL;
     atomic_store_release(&m->state, M_FREE);
 }
 

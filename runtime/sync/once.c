@@ -84,6 +84,13 @@ static bool once_begin(weft_once *once)
 
 SANITIZE_OWNER_DATA_END
 
+/* One that isn't is looked at again. */
+bool weft_once_done_slow(const weft_once *once)
+{
+    sched_checkpoint();
+    return atomic_load_acquire((queue_word *)&once->state_) == ONCE_DONE;
+}
+
 void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg)
 {
     if (!once_begin(once))

@@ -278,6 +278,7 @@ bool weft_priv_rwmutex_bias(weft_rwmutex *rw)
 
 void weft_rwmutex_rlock_slow(weft_rwmutex *rw)
 {
+    sched_checkpoint();
     if (likely(!weft_rwmutex_count_(rw, false)))
         read_unbiased(rw);
 }

@@ -155,6 +155,7 @@ static void sem_acquire_waiting(weft_sem *s, int64_t n)
 
 void weft_sem_acquire_slow(weft_sem *s, int64_t n)
 {
+    sched_checkpoint();
     check(s, n);
     if (n > s->size_)
         wait_for_ever();

@@ -79,13 +79,17 @@ bool func_timer_stop(struct sched_p *p, struct weft_timer *timer);
 bool func_timer_reset(struct weft_timer *timer, int64_t ns);
 void func_timer_unref(struct sched_p *p, struct weft_timer *timer);
 
-/* time + ns, neither below 0; WEFT_FOREVER if that is later. */
+/* The last of all times. It comes as any other does, if late: who waits for it isn't stuck, as in Go, while WEFT_FOREVER is
+ * no time at all. */
+#define TIME_LATEST (WEFT_FOREVER - 1)
+
+/* time + ns, neither below 0; TIME_LATEST if that is later. */
 static inline int64_t time_plus(int64_t time, int64_t ns)
 {
-    return ns < WEFT_FOREVER - time ? time + ns : WEFT_FOREVER;
+    return ns < TIME_LATEST - time ? time + ns : TIME_LATEST;
 }
 
-/* weft_now() + ns, or weft_now() if ns is negative, WEFT_FOREVER if that is later. */
+/* weft_now() + ns, or weft_now() if ns is negative, TIME_LATEST if that is later. */
 static inline int64_t time_after(int64_t ns)
 {
     return time_plus(os_now(), ns <= 0 ? 0 : ns);

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""errors.py PROGRAM: 5_errors tells the operator, on stderr, of each error what happened, when (UTC), where, and a trace id by
+"""errors.py PROGRAM: 5_errors tells the operator, on stderr, of each error what happened, when (UTC), where (host, process, goroutine, stack), and a trace id by
 which the user's line and this one belong together."""
 import datetime
 import json
@@ -29,15 +29,18 @@ def check_facts(error, what, user_message, trace_id):
     when = written and datetime.datetime.fromisoformat(written[1] + "+00:00")
     check(when and begin - minute <= when <= end + minute, f"when: {error['time']}, not from {begin} to {end}")
     check(error["host"] == socket.gethostname(), f"host: {error['host']}")
+    check(error["pid"] == process.pid, f"pid: {error['pid']}")
     check(error["goroutine"] == 1, f"goroutine: {error['goroutine']}")
     check("main_goroutine" in error["stack"], f"stack: {error['stack']}")
 
 
 minute = datetime.timedelta(minutes=1)  # clocks are set; time zones are hours
 begin = now()
-result = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=True)
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    stdout, stderr = process.communicate(timeout=120)
 end = now()
-stories = dict(re.findall(r"^\[log (\d)\] (.*)$", result.stderr, re.MULTILINE))
+check(process.returncode == 0, f"exit status: {process.returncode}")
+stories = dict(re.findall(r"^\[log (\d)\] (.*)$", stderr, re.MULTILINE))
 raw, wrapped = json.loads(stories["1"]), json.loads(stories["2"])
 STAT = "stat /bad/job/binary: No such file or directory"
 check_facts(raw, STAT, None, raw["trace_id"])
@@ -46,7 +49,7 @@ check_facts(wrapped, "job 1: requisite binaries not available", 'Cannot run job 
 check_facts(wrapped["inner"], STAT, None, wrapped["trace_id"])
 check(wrapped["inner"]["inner"] is None, "the inner error wraps something")
 check(raw["trace_id"] != wrapped["trace_id"], "two errors share a trace id")
-check("[1] There was an unexpected issue" in result.stdout, "the raw one isn't unexpected")
+check("[1] There was an unexpected issue" in stdout, "the raw one isn't unexpected")
 
 for failure in failures:
     print("FAILED", failure)

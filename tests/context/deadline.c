@@ -73,6 +73,9 @@ static void later_is_ignored(void *arg)
     CHECK(weft_ctx_deadline(sooner, &deadline) && deadline == soon - 1);
     weft_ctx *none = tree_need(weft_ctx_with_deadline(NULL, WEFT_FOREVER));
     CHECK(!weft_ctx_deadline(none, &deadline));
+    weft_ctx *longest = tree_need(weft_ctx_with_timeout(NULL, INT64_MAX)); /* as in Go */
+    CHECK(weft_ctx_deadline(longest, &deadline) && deadline > soon && deadline < WEFT_FOREVER);
+    weft_ctx_unref(longest);
     weft_ctx_cancel(never);
     weft_ctx_cancel(none);
     check_ended(never, -ECANCELED, -ECANCELED);

@@ -247,6 +247,28 @@ CHILD(panic_in_task)
     test_run(run_panic, NULL);
 }
 
+static void lift_limit(void *arg)
+{
+    (void)arg;
+    weft_group *g = group(NULL);
+    weft_group_set_limit(g, 1);
+    weft_waitgroup_add(&hold, 1);
+    weft_group_go(g, held, NULL);
+    CHECK(!weft_group_try_go(g, held, NULL));
+    weft_group_set_limit(g, -1);
+    CHECK(weft_group_try_go(g, held, NULL));
+    weft_waitgroup_done(&hold);
+    weft_group_wait(g);
+    weft_group_set_limit(g, 1);
+    weft_group_free(g);
+}
+
+TEST(a_limit_is_lifted_whoever_is_active)
+{
+    /* Goal: that is no change that would panic, in Go either. */
+    CHECK_EQ(test_run(lift_limit, NULL), 0);
+}
+
 TEST(deaths)
 {
     /* Goal: changing the limit while tasks are active panics with Go's text (EG-04); a panic in a task ends the process and is

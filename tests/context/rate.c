@@ -47,6 +47,8 @@ TEST(nothing_at_all)
     CHECK_EQ(weft_limiter_reserve(l, 1, &r), -EINVAL);
     CHECK_EQ(r.tokens, 0);
     CHECK(!r.limiter);
+    CHECK_EQ(weft_reservation_delay(&r), INT64_MAX);
+    weft_reservation_cancel(&r);
     weft_limiter_unref(l);
 
     for (int i = 0; i < 2; i++) {

@@ -325,6 +325,70 @@ TEST(not_before_a_deadline)
     CHECK_EQ(test_run(receives_until, NULL), 0);
 }
 
+static void sleeps_longest(void)
+{
+    weft_sleep(INT64_MAX);
+}
+
+static void receives_from_timer(void)
+{
+    weft_chan_recv(weft_timer_chan(weft_timer_new(INT64_MAX)), NULL);
+}
+
+static void receives_from_ticker(void)
+{
+    weft_chan_recv(weft_ticker_chan(weft_ticker_new(INT64_MAX)), NULL);
+}
+
+static void selects_after(void)
+{
+    WEFT_SELECT(WEFT_RECV(NULL, NULL), WEFT_AFTER(INT64_MAX));
+}
+
+static void waits_for_context_longest(void)
+{
+    weft_chan_recv(weft_ctx_done(weft_ctx_with_timeout(NULL, INT64_MAX)), NULL);
+}
+
+static void waits_for_limiter(void)
+{
+    weft_limiter_wait(weft_limiter_new(0, 0), NULL);
+    weft_limiter *spent = weft_limiter_new(0, 1);
+    CHECK(weft_limiter_allow(spent));
+    weft_limiter_wait(spent, NULL);
+}
+
+static void (*const longest[])(void) = {
+    sleeps_longest, receives_from_timer,       receives_from_ticker,
+    selects_after,  waits_for_context_longest, waits_for_limiter};
+
+static void waits_longest(void *arg)
+{
+    (void)arg;
+    longest[atoi(getenv("WEFT_TEST_LONGEST"))]();
+}
+
+CHILD(waits_longest)
+{
+    signal(SIGALRM, SIG_DFL); /* not the harness's */
+    ualarm(300000, 0);
+    test_run(waits_longest, NULL);
+}
+
+TEST(not_before_the_longest_time)
+{
+    /* Goal: a timer of INT64_MAX ns is one that is to come, as in Go: a program that sleeps so for ever is told nothing. */
+    for (size_t i = 0; i < TEST_COUNT_OF(longest); i++) {
+        char which[8];
+        snprintf(which, sizeof which, "%zu", i);
+        setenv("WEFT_TEST_LONGEST", which, 1);
+        test_spawn("waits_longest", &result);
+        if (!WIFSIGNALED(result.status) || WTERMSIG(result.status) != SIGALRM)
+            FAIL("%zu: status %x; stderr: \"%.300s\"", i, result.status, result.err);
+    }
+    unsetenv("WEFT_TEST_LONGEST");
+}
+
 static void closes(void *arg)
 {
     weft_chan_close(arg);

@@ -348,6 +348,44 @@ TEST(told_once_in_each_run)
     CHECK_EQ(occurrences(result.err, "weft: 1 goroutine waits"), 2);
 }
 
+static void yields_for_ever(void *arg)
+{
+    (void)arg;
+    for (;;)
+        weft_yield();
+}
+
+static void is_left_by_yielders(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(weft_go(yields_for_ever, NULL), 0);
+    weft_sleep(20 * TEST_MS);
+}
+
+static void forty_receive_in_vain(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 40; i++)
+        start(receives_in_vain);
+    until_looked();
+}
+
+CHILD(after_yielders)
+{
+    CHECK_EQ(test_run_procs(4, is_left_by_yielders, NULL), 0);
+    setenv("WEFT_DEADLOCK", "partial", 1);
+    CHECK_EQ(test_run_procs(1, forty_receive_in_vain, NULL), 0);
+}
+
+TEST(what_an_earlier_run_ended_with_hides_nobody)
+{
+    /* Goal: all are told of. The story: who gave way as a run ended stood in its thread's record, which a later run with fewer threads
+     * doesn't use, and whoever got its descriptor there counted as one that will run. */
+    NEEDS_LOOKS();
+    check_told("after_yielders", 40);
+}
+
 CHILD(all_wait)
 {
     run_partial(receives_in_vain, NULL);

@@ -11,6 +11,13 @@ struct objects {
     weft_ticker *ticker;
     weft_pool *pool;
     weft_waitgroup zero, busy;
+    weft_mutex mutex;
+    weft_rwmutex rw;
+    weft_cond cond;
+    weft_sem sem;
+    weft_once undone;
+    weft_ctx *ctx;
+    weft_limiter *limiter;
     struct {
         weft_chan *chan, *listening;
         weft_timer *timer;
@@ -279,6 +286,73 @@ static void stop_no_signal(struct objects *o)
     weft_signal_stop(o->none);
 }
 
+static void lock_unlock(struct objects *o)
+{
+    weft_mutex_lock(&o->mutex);
+    weft_mutex_unlock(&o->mutex);
+}
+
+static void try_lock_unlock(struct objects *o)
+{
+    CHECK(weft_mutex_try_lock(&o->mutex));
+    weft_mutex_unlock(&o->mutex);
+}
+
+static void rlock_runlock(struct objects *o)
+{
+    weft_rwmutex_rlock(&o->rw);
+    weft_rwmutex_runlock(&o->rw);
+}
+
+static void try_rlock_runlock(struct objects *o)
+{
+    CHECK(weft_rwmutex_try_rlock(&o->rw));
+    weft_rwmutex_runlock(&o->rw);
+}
+
+static void write_lock_unlock(struct objects *o)
+{
+    weft_rwmutex_lock(&o->rw);
+    weft_rwmutex_unlock(&o->rw);
+}
+
+static void acquire_release(struct objects *o)
+{
+    weft_sem_acquire(&o->sem, 1);
+    weft_sem_release(&o->sem, 1);
+}
+
+static void try_acquire_release(struct objects *o)
+{
+    CHECK(weft_sem_try_acquire(&o->sem, 1));
+    weft_sem_release(&o->sem, 1);
+}
+
+static void signal_nobody(struct objects *o)
+{
+    weft_cond_signal(&o->cond);
+}
+
+static void broadcast_to_nobody(struct objects *o)
+{
+    weft_cond_broadcast(&o->cond);
+}
+
+static void look_at_once(struct objects *o)
+{
+    CHECK(!weft_once_done(&o->undone));
+}
+
+static void look_at_ctx(struct objects *o)
+{
+    CHECK_EQ(weft_ctx_err(o->ctx), 0);
+}
+
+static void allow_not(struct objects *o)
+{
+    CHECK(!weft_limiter_allow(o->limiter));
+}
+
 struct named_call {
     const char *name;
     void (*call)(struct objects *o);
@@ -325,6 +399,18 @@ static const struct named_call calls[] = {
     {"try", try_nothing},
     {"try, panic", try_panic},
     {"signal_stop", stop_no_signal},
+    {"mutex lock, unlock", lock_unlock},
+    {"mutex try_lock, unlock", try_lock_unlock},
+    {"rwmutex rlock, runlock", rlock_runlock},
+    {"rwmutex try_rlock, runlock", try_rlock_runlock},
+    {"rwmutex lock, unlock", write_lock_unlock},
+    {"sem acquire, release", acquire_release},
+    {"sem try_acquire, release", try_acquire_release},
+    {"cond signal", signal_nobody},
+    {"cond broadcast", broadcast_to_nobody},
+    {"once_done", look_at_once},
+    {"ctx_err", look_at_ctx},
+    {"limiter allow", allow_not},
 };
 
 static void objects_make(struct objects *o)
@@ -344,7 +430,12 @@ static void objects_make(struct objects *o)
         .func = weft_after_func(WEFT_HOUR, nothing, NULL),
         .ticker = weft_ticker_new(WEFT_HOUR),
         .pool = weft_pool_new(&options),
+        .sem = WEFT_SEM_INIT(1),
+        .ctx = weft_ctx_with_cancel(NULL),
+        .limiter = weft_limiter_new(1e-9, 1),
     };
+    weft_cond_init(&o->cond, &o->mutex);
+    REQUIRE(o->ctx && o->limiter && weft_limiter_allow(o->limiter));
     REQUIRE(o->buffered && o->node && o->count && o->none && o->full && o->closed && o->sent &&
             o->received && o->timer && o->func && o->ticker && o->pool);
     weft_chan_send(o->full, &v);
@@ -374,6 +465,8 @@ static void objects_free(struct objects *o)
     weft_pool_free(o->made.pool);
     weft_pool_put(o->pool, o->made.object);
     weft_pool_free(o->pool);
+    weft_ctx_unref(o->ctx);
+    weft_limiter_unref(o->limiter);
 }
 
 #endif

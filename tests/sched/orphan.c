@@ -172,6 +172,45 @@ TEST(an_orphan_that_comes_back_does_nothing_to_later_runs)
     CHECK(weft_rwmutex_try_lock(&read_lock));
 }
 
+static atomic_int its_thread;
+
+static void tells_its_thread_and_starts_another(void)
+{
+    atomic_store(&its_thread, gettid());
+    starts_another();
+}
+
+/* The orphan comes back and ends while this run is on, which then waits for nobody. */
+static void waits_beside_orphan(void *arg)
+{
+    (void)arg;
+    atomic_store(&come_back, true);
+    while (!atomic_load(&its_thread) || tgkill(getpid(), atomic_load(&its_thread), 0) == 0)
+        weft_sleep(TEST_MS);
+    weft_chan_recv(empty_chan, NULL);
+}
+
+CHILD(asleep_beside_orphan)
+{
+    weft_config config = {.maxprocs = 2, .stop_ns = 1};
+    empty_chan = weft_chan_new(0, 0);
+    CHECK_EQ(test_run_config(leave_one, (void *)tells_its_thread_and_starts_another, &config),
+             -ETIMEDOUT);
+    test_run(waits_beside_orphan, NULL);
+}
+
+TEST(what_an_orphan_starts_is_of_no_run)
+{
+    /* Goal: nobody is left in the later run who could wake main, and it says so. The story: the orphan's new goroutine lay in its
+     * processor, never to be run, and was counted. */
+    static struct test_result r;
+    if (test_emulator())
+        SKIP("it has threads of its own, which may wake anybody");
+    test_spawn("asleep_beside_orphan", &r);
+    CHECK_EXITED(&r, 2);
+    CHECK_STR_HAS(r.err, "fatal error: all goroutines are asleep - deadlock!");
+}
+
 /* ---- what a run leaves beside an orphan ---- */
 
 enum { WAITING = 4 };

@@ -214,7 +214,7 @@ func bridgeRow(c *call) {
 		defer close(streams)
 		for i := 0; i < c.iterations; i += perStream {
 			stream := make(chan int64, perStream)
-			for k := i; k < min(i+perStream, c.iterations); k++ {
+			for k := i; k < i+perStream && k < c.iterations; k++ {
 				stream <- int64(k)
 			}
 			close(stream)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -20,7 +21,7 @@ func (l *limiter) allow() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	tokens := min(float64(l.burst), l.tokens+now.Sub(l.last).Seconds()*l.limit) - 1
+	tokens := math.Min(float64(l.burst), l.tokens+now.Sub(l.last).Seconds()*l.limit) - 1
 	if tokens < 0 {
 		return false
 	}
