@@ -30,13 +30,11 @@
 
 WEFT_BEGIN_DECLS
 
-/* errno is the goroutine's, and goes with it from thread to thread. glibc's macro lets a compiler keep its address over a call,
+/* errno is the goroutine's, and goes with it from thread to thread. libc's macro lets a compiler keep its address over a call,
  * which may be a wait that ends on another thread; by this one it is asked for each time. */
-#ifdef __GLIBC__
 extern int *weft_errno_(void) __asm__("__errno_location");
 #undef errno
 #define errno (*weft_errno_())
-#endif
 
 /* What a goroutine runs. Returning ends the goroutine. */
 typedef void (*weft_fn)(void *arg);
