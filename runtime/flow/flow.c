@@ -118,7 +118,8 @@ static void run_stage(void *arg)
 
 int flow_go(struct flow_stage *stage)
 {
-    int rc = weft_go_with(&(weft_go_options){.name = stage->name}, run_stage, stage);
+    int rc =
+        sched_go_called(stage->caller, &(weft_go_options){.name = stage->name}, run_stage, stage);
     if (rc)
         flow_free(stage);
     return rc;

@@ -20,7 +20,8 @@
 #include "runtime/chan/chan.h"
 
 struct flow_stage {
-    const char *name; /* of its goroutine */
+    const void *caller; /* of weft: who created its goroutine, for reports */
+    const char *name;   /* of its goroutine */
     void (*run)(struct flow_stage *stage);
     weft_chan *done, *in, *out, *out2;
     bool in_has_chans; /* elements of in are references */

@@ -44,7 +44,11 @@ static void run_or(struct flow_stage *s)
 
 weft_chan *weft_or(weft_chan *const *chans, size_t n)
 {
-    struct flow_stage plan = {.name = "or", .run = run_or, .chans = (weft_chan **)chans, .n = n};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "or",
+                              .run = run_or,
+                              .chans = (weft_chan **)chans,
+                              .n = n};
     if (n == 0 || !room_for_cases(&plan))
         return flow_refuse(&plan, EINVAL);
     return flow_start(&plan, 0);
@@ -123,8 +127,12 @@ static void run_fan_in(struct flow_stage *s)
 
 weft_chan *weft_fan_in(weft_chan *done, weft_chan *const *ins, size_t n)
 {
-    struct flow_stage plan = {
-        .name = "fan_in", .run = run_fan_in, .done = done, .chans = (weft_chan **)ins, .n = n};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "fan_in",
+                              .run = run_fan_in,
+                              .done = done,
+                              .chans = (weft_chan **)ins,
+                              .n = n};
     if (!room_for_cases(&plan) || !same_size(ins, n, &plan.item_size))
         return flow_refuse(&plan, EINVAL);
     plan.made_size = plan.item_size;
@@ -160,7 +168,11 @@ static void run_tee(struct flow_stage *s)
 int weft_tee(weft_chan *done, weft_chan *in, weft_chan **out1, weft_chan **out2)
 {
     *out1 = *out2 = NULL;
-    struct flow_stage plan = {.name = "tee", .run = run_tee, .done = done, .in = in};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "tee",
+                              .run = run_tee,
+                              .done = done,
+                              .in = in};
     if (!in) {
         flow_refuse(&plan, flow_inner_error());
         return -errno;

@@ -37,6 +37,7 @@ weft_chan *weft_map(weft_chan *done, weft_chan *in, size_t out_size,
                     void (*fn)(void *out, const void *in, void *arg), void *arg)
 {
     struct flow_stage plan = map_plan(done, in, out_size, fn, arg);
+    plan.caller = __builtin_return_address(0);
     if (!in || !fn)
         return flow_refuse(&plan, in ? EINVAL : flow_inner_error());
     return flow_start(&plan, 0);
@@ -88,6 +89,7 @@ int weft_fan_out(weft_chan *done, weft_chan *in, weft_chan **outs, size_t n, siz
                  void (*fn)(void *out, const void *in, void *arg), void *arg)
 {
     struct flow_stage plan = map_plan(done, in, out_size, fn, arg);
+    plan.caller = __builtin_return_address(0);
     struct flow_gate *gate = NULL;
     int rc = in ? 0 : -flow_inner_error();
     for (size_t i = 0; i < n; i++)

@@ -22,7 +22,8 @@ static void run_nothing(struct flow_stage *s)
 
 weft_chan *weft_repeat(weft_chan *done, const void *values, size_t n, size_t elem_size)
 {
-    struct flow_stage plan = {.name = "repeat",
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "repeat",
                               .run = n ? run_repeat : run_nothing,
                               .done = done,
                               .n = n,
@@ -43,7 +44,8 @@ static void run_repeat_fn(struct flow_stage *s)
 weft_chan *weft_repeat_fn(weft_chan *done, size_t elem_size, void (*fn)(void *out, void *arg),
                           void *arg)
 {
-    struct flow_stage plan = {.name = "repeat_fn",
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "repeat_fn",
                               .run = run_repeat_fn,
                               .done = done,
                               .fn.make = fn,
@@ -71,13 +73,21 @@ static void run_pass(struct flow_stage *s)
 
 weft_chan *weft_or_done(weft_chan *done, weft_chan *in)
 {
-    struct flow_stage plan = {.name = "or_done", .run = run_pass, .done = done, .in = in};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "or_done",
+                              .run = run_pass,
+                              .done = done,
+                              .in = in};
     return start_like(&plan, 0);
 }
 
 weft_chan *weft_buffer(weft_chan *done, weft_chan *in, size_t capacity)
 {
-    struct flow_stage plan = {.name = "buffer", .run = run_pass, .done = done, .in = in};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "buffer",
+                              .run = run_pass,
+                              .done = done,
+                              .in = in};
     return start_like(&plan, capacity);
 }
 
@@ -90,7 +100,12 @@ static void run_take(struct flow_stage *s)
 
 weft_chan *weft_take(weft_chan *done, weft_chan *in, size_t n)
 {
-    struct flow_stage plan = {.name = "take", .run = run_take, .done = done, .in = in, .n = n};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "take",
+                              .run = run_take,
+                              .done = done,
+                              .in = in,
+                              .n = n};
     return start_like(&plan, 0);
 }
 
@@ -104,8 +119,13 @@ static void run_filter(struct flow_stage *s)
 weft_chan *weft_filter(weft_chan *done, weft_chan *in, bool (*keep)(const void *in, void *arg),
                        void *arg)
 {
-    struct flow_stage plan = {
-        .name = "filter", .run = run_filter, .done = done, .in = in, .fn.keep = keep, .arg = arg};
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "filter",
+                              .run = run_filter,
+                              .done = done,
+                              .in = in,
+                              .fn.keep = keep,
+                              .arg = arg};
     return keep ? start_like(&plan, 0) : flow_refuse(&plan, EINVAL);
 }
 
@@ -133,7 +153,8 @@ static void run_bridge(struct flow_stage *s)
 
 weft_chan *weft_bridge(weft_chan *done, weft_chan *chan_of_chans, size_t elem_size)
 {
-    struct flow_stage plan = {.name = "bridge",
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "bridge",
                               .run = run_bridge,
                               .done = done,
                               .in = chan_of_chans,

@@ -82,7 +82,8 @@ static void run_steward(struct flow_stage *s)
 weft_chan *weft_steward(weft_chan *done, int64_t timeout_ns, int64_t pulse_ns, weft_ward ward,
                         void *arg)
 {
-    struct flow_stage plan = {.name = "steward",
+    struct flow_stage plan = {.caller = __builtin_return_address(0),
+                              .name = "steward",
                               .run = run_steward,
                               .done = done,
                               .fn.ward = ward,

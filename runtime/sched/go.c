@@ -130,7 +130,7 @@ static int start_leave(struct p *p, int rc)
 }
 
 /* g was started by the caller of the function that returns to pc, goroutine `by` or, 0, none. */
-static inline void g_origin(struct g *g, uint64_t by, void *pc)
+static inline void g_origin(struct g *g, uint64_t by, const void *pc)
 {
     g->began = (struct stack_origin){.pc = (uintptr_t)pc, .id = by};
 }
@@ -232,7 +232,7 @@ static int own_stack(struct g *g, size_t bytes)
     return 0;
 }
 
-int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
+int sched_go_called(const void *caller, const weft_go_options *options, weft_fn fn, void *arg)
 {
     struct p *p;
     size_t stack_bytes = options ? options->stack_size : 0;
@@ -244,7 +244,7 @@ int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
     struct g *g = g_new(p, fn, arg);
     if (!g)
         return start_leave(p, -ENOMEM);
-    g_origin(g, weft_self(), __builtin_return_address(0));
+    g_origin(g, weft_self(), caller);
     if (options && options->name) {
         g->flags |= G_NAMED;
         g->name[0] = '\0';
@@ -256,6 +256,11 @@ int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
     else
         g_launch(p, g);
     return start_leave(p, rc);
+}
+
+int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
+{
+    return sched_go_called(__builtin_return_address(0), options, fn, arg);
 }
 
 uint64_t weft_self(void)

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weft/go.h>
 #include <weft/here.h>
 
 #include "alloc/slab.h"
@@ -129,7 +130,10 @@ uint64_t sched_run_number(void);
  * by who holds a P, also on the scheduler's stack. 0 or -ENOMEM. */
 int sched_go_in_order(weft_fn fn, void *arg);
 
-/* The same by who holds none of the run, an orphan too: weft_go would end that one. Also -ESRCH: no run is on. */
+/* weft_go_with on behalf of who called the caller: it is he who created it. */
+int sched_go_called(const void *caller, const weft_go_options *options, weft_fn fn, void *arg);
+
+/* As sched_go_in_order, by who holds none of the run, an orphan too: weft_go would end that one. Also -ESRCH: no run is on. */
 int sched_go_without_p(weft_fn fn, void *arg);
 
 SANITIZE_OWNER_DATA_BEGIN

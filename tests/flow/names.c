@@ -138,6 +138,7 @@ TEST(a_panic_is_told_with_the_stage_s_name)
         {"steward", "panic: in a ward's start\n\ngoroutine ", " (steward) [running]:\n"},
     };
     for (size_t i = 0; i < TEST_COUNT_OF(panics); i++) {
+        char creator[64];
         size_t length = strlen(panics[i].text);
         test_note_ = panics[i].child;
         test_spawn(panics[i].child, &result);
@@ -150,6 +151,9 @@ TEST(a_panic_is_told_with_the_stage_s_name)
         size_t number = strspn(result.err + length, "0123456789");
         if (strncmp(result.err + length + number, panics[i].stage, strlen(panics[i].stage)) != 0)
             FAIL("%s: no \"%s\" in \"%.300s\"", panics[i].child, panics[i].stage, result.err);
+        snprintf(creator, sizeof creator, "\ncreated by panic_in_%s+0x", panics[i].child);
+        if (strcmp(panics[i].child, "replicate") != 0) /* which waits for its goroutines */
+            CHECK_STR_HAS(result.err, creator);        /* who called weft */
     }
 }
 
