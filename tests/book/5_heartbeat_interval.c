@@ -2,11 +2,12 @@
  * 5-heartbeat-interval - chapter 5, heartbeats: a goroutine gives a pulse every 10 ms, whether it has work or nobody takes its
  * results; whoever hears none for a while knows that it isn't well, and needn't wait for results that never come. A
  * pulse waits for nobody. By hand, between its work, and with weft_pulse, which beats while the goroutine keeps it. Scaled down
- * by 100; it ends with a number of results, for 10 s of the book. */
+ * by 100; it is stopped after ten pulses, as the book's is. */
 #include <stdio.h>
 #include <weft/weft.h>
 
 #define PULSE (10 * WEFT_MILLISECOND)
+enum { INTERVALS = 10 };
 
 struct ward {
     weft_chan *done, *heartbeat, *results;
@@ -119,7 +120,7 @@ static void watch(weft_fn work, weft_pulse *pulse, int turns, int64_t patience)
             printf("worker goroutine is not healthy!\n");
             break;
         }
-        if (pulses >= 3 && results >= 3 && done) {
+        if (pulses >= INTERVALS && results >= INTERVALS / 4 && done) {
             printf("pulses and results\n");
             weft_chan_close(done);
             weft_chan_unref(done);
