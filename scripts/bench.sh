@@ -14,8 +14,8 @@
 # Installs what is missing (scripts/setup.sh --for bench), builds weft-bench in release mode in
 # build/bench and the peers in build/peers. Runs are interleaved: weft, peer, weft, peer. The headline rows
 # take under 3 minutes. Peers: Go where a go is on PATH (scripts/setup.sh --peers installs one); Tokio and other
-# crates of Rust where a cargo is on PATH that has them or can fetch them; the C library's locks and threads,
-# which have a column when one of their rows is shown.
+# crates of Rust where a cargo is on PATH that has them or can fetch them; Boost.Fiber where its headers are; the C library's
+# locks and threads. A peer has a column when one of its rows is shown.
 # Exit status: 0 all rows ran, 1 a row failed or something did not build, 2 wrong usage.
 set -euo pipefail
 export WEFT_BENCH_CWD=$PWD
@@ -79,6 +79,15 @@ if command -v cargo >/dev/null; then
     else
         printf 'bench: no Rust peer: %s\n' "$(grep -m 1 '^error' "$log" || echo 'cargo fetch failed')" >&2
     fi
+fi
+
+# Fibers of C++, where Boost.Fiber's headers are found (scripts/setup.sh --peers installs them).
+if boost=$(printf '#include <boost/fiber/all.hpp>\n#include <boost/version.hpp>\nversion BOOST_LIB_VERSION\n' |
+    "${CXX:-c++}" -std=c++17 -E -P -x c++ - 2>/dev/null | sed -n 's/^version "\(.*\)"$/\1/p') && [ -n "$boost" ]; then
+    out=$PWD/build/peers/boost
+    mkdir -p "$out"
+    quietly "${CXX:-c++}" -std=c++17 -O3 -DNDEBUG -pthread -o "$out/peer" bench/peers/boost/peer.cc -lboost_fiber -lboost_context
+    peers+=(--peer "Boost.Fiber ${boost//_/.}=$out")
 fi
 
 # The C library's locks, for threads.
