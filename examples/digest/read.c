@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * read.c - the blocking sections: plain code on a plain thread that may wait in the kernel.
  *
- * errno is read here, next to the system call, and passed on as a value: after a weft call the
- * goroutine may be on another thread, where errno is another variable. */
+ * errno is read here, next to the system call, and passed on as a value. */
 #include "digest.h"
 
 #include <errno.h>

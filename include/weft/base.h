@@ -2,7 +2,7 @@
  * base.h - what every weft header needs: linkage, the goroutine function type, the version.
  *
  * Conventions of the whole interface: a function that can fail returns 0 (or a count) or a negative
- * errno; a constructor returns NULL and sets errno. Durations are int64_t nanoseconds named ..._ns,
+ * errno; a constructor returns NULL and sets errno, which these headers define anew, see below. Durations are int64_t nanoseconds named ..._ns,
  * deadlines are values of weft_now(). */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
@@ -31,8 +31,14 @@
 WEFT_BEGIN_DECLS
 
 /* errno is the goroutine's, and goes with it from thread to thread. libc's macro lets a compiler keep its address over a call,
- * which may be a wait that ends on another thread; by this one it is asked for each time. */
-extern int *weft_errno_(void) __asm__("__errno_location");
+ * which may be a wait that ends on another thread; by this one it is asked for each time: libc's function is declared to
+ * give the same always, and the compiler doesn't see that it is the one that is called. */
+__attribute__((unused, always_inline)) static inline int *weft_errno_(void)
+{
+    int *(*libc)(void) = __errno_location;
+    __asm__("" : "+r"(libc));
+    return libc();
+}
 #undef errno
 #define errno (*weft_errno_())
 

@@ -83,10 +83,11 @@ WEFT_API int weft_go_with(const weft_go_options *options, weft_fn fn, void *arg)
 /* Let others run: the caller goes to the tail of its processor's queue (Go: runtime.Gosched).
  * On a foreign thread: sched_yield(2).
  * A goroutine that has used 10 ms of CPU while others wait does the same in its next weft call, and may go on on
- * another thread: hold no lock of the thread's then (pthread_mutex_t), and no address of errno's or of a thread-local variable.
+ * another thread: hold no lock of the thread's then (pthread_mutex_t), and no address of errno's (&errno) or of a thread-local variable.
  * Calls that never give way: those that set errno (constructors, weft_pool_get, weft_alloc), and weft_free, weft_self,
  * weft_num_cpu, weft_version, weft_feature, weft_chan_ref, _close, _cap and _elem_size, weft_timer_chan, weft_ticker_chan,
- * weft_local_get, weft_waitgroup_add of a positive number, WEFT_DEFER but for what it calls. */
+ * weft_local_get, weft_waitgroup_add of a positive number, WEFT_DEFER but for what it calls, an unlock or release that
+ * nobody waits for (the next lock does), a look at a once that is done. */
 WEFT_API void weft_yield(void);
 
 /* End this goroutine after running its deferred calls; others go on (Go: runtime.Goexit).

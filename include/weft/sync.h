@@ -183,7 +183,7 @@ typedef struct weft_once {
 WEFT_API void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg);
 WEFT_API bool weft_once_done_slow(const weft_once *once);
 
-/* Whether the first weft_once_do is over; then all that its function wrote is visible. */
+/* Whether the first weft_once_do is over; then all that its function wrote is visible. If not, others may run meanwhile. */
 WEFT_INLINE_ bool weft_once_done(const weft_once *once)
 {
     return WEFT_LIKELY_(__atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1) ||

@@ -153,6 +153,7 @@ weft_error *weft_ctx_cause(weft_ctx *ctx)
 {
     struct canceller *c = ctx ? ctx->ends : NULL;
     uint64_t word;
+    sched_checkpoint();
     if (!c || !ctx_has_ended(c, &word))
         return NULL;
     weft_error *cause = container_of(ctx_word_node(word), struct canceller, node)->cause;

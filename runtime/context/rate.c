@@ -265,6 +265,7 @@ int weft_limiter_reserve(weft_limiter *l, int n, weft_reservation *out)
 
 int64_t weft_reservation_delay(const weft_reservation *r)
 {
+    sched_checkpoint();
     if (r->act_at >= TIME_LATEST)
         return INT64_MAX;
     int64_t now = os_now();

@@ -53,7 +53,7 @@ static void run_steward(struct flow_stage *s)
         int64_t next = st.pulse_at < st.unhealthy_at ? st.pulse_at : st.unhealthy_at;
         bool alive;
         switch (WEFT_SELECT(WEFT_RECV(s->done, NULL), WEFT_RECV_OK(st.heartbeat, NULL, &alive),
-                            WEFT_AFTER(next == WEFT_FOREVER ? next : next - weft_now()))) {
+                            WEFT_AFTER(next - weft_now()))) {
         case 0:
             return;
         case 1:

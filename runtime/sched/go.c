@@ -28,7 +28,6 @@ static inline void g_init(struct g *g, uint64_t id, weft_fn fn, void *arg)
     WEFT_DEBUG_ASSERT(!g->flow.deferred && !atomic_load_relaxed(&g->waiting) && !g->locals &&
                       !g->watch.record && !g->waiter.cancellable);
     atomic_store_relaxed(&g->on_cpu, 0);
-    atomic_store_relaxed(&g->state, G_ALIVE);
     g->flags = 0;
     arch_fp_save(&g->fp_control);
     g->stack = NULL;
@@ -74,16 +73,20 @@ static void g_discard(struct p *p, struct g *g)
 
 static inline void g_push(struct p *p, struct g *g)
 {
-    sanitize_release(g);
+    g_is_to_run(g);
     counter_add(&p->started, 1);
     runq_push_next(p, g);
 }
 
 static __attribute__((noinline)) void g_launch_asked(struct m *m, struct p *p, struct g *g)
 {
-    if (unlikely(p_is_orphan(p))) {
+    if (unlikely(m_is_orphan(m))) { /* it would be of no run, and counted in the one that is on */
+        if (g->stack) {
+            sanitize_fiber_destroy(&g->fiber);
+            stack_unmap(g->stack);
+        }
         g_free(p, g);
-        sched_abandon(); /* it would be of no run, and counted in the one that is on */
+        sched_abandon();
     }
     g_push(p, g);
     if (m->g)
@@ -105,7 +108,7 @@ static void g_launch(struct p *p, struct g *g)
         g_launch_here(m_self(), p, g);
         return;
     }
-    sanitize_release(g);
+    g_is_to_run(g);
     atomic_add_relaxed(&sched.foreign_started, 1);
     sched_inject(g);
 }
@@ -191,7 +194,7 @@ int sched_go_in_order(weft_fn fn, void *arg)
     if (!g)
         return -ENOMEM;
     g_origin(g, 0, NULL); /* a timer */
-    sanitize_release(g);
+    g_is_to_run(g);
     counter_add(&p->started, 1);
     runq_push_last(p, g);
     return 0;

@@ -33,6 +33,13 @@ int g_carved(void *object); /* a descriptor's first and last initialisation */
 struct g *g_new(struct p *p, weft_fn fn,
                 void *arg); /* p NULL: by way of the foreign thread's cache */
 
+/* What g_new() gave is about to be queued. Up to here a run's end leaves it to who makes it, whose run that may be no more. */
+static inline void g_is_to_run(struct g *g)
+{
+    atomic_store_relaxed(&g->state, G_ALIVE);
+    sanitize_release(g);
+}
+
 void g_end_watch(struct g *g);
 
 /* local.c */

@@ -233,7 +233,7 @@ static struct g *make_main(struct p *p, weft_fn fn, void *arg)
     g->stack = sched.main_stack;
     g->stack->began = (struct stack_origin){0};
     g_prepare(g);
-    sanitize_release(g);
+    g_is_to_run(g);
     atomic_store_relaxed(&sched.main_gone, false);
     atomic_store_relaxed(&p->started, 1);
     atomic_store_relaxed(&p->next, g);

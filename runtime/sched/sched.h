@@ -383,8 +383,8 @@ static inline bool sched_is_asked(void)
 }
 
 /* Then this goroutine goes behind the others that can run. In every call that a program may make again and again without
- * ever waiting, where it holds nothing (no lock: the next to want it would block this thread) and has promised nothing; not in one that sets errno, whose address a
- * compiler keeps (docs/decisions.md). Nothing on a foreign thread. */
+ * ever waiting, where it holds nothing (no lock: the next to want it would block this thread) and has promised nothing; not in one that sets errno, whose address
+ * code may keep that doesn't see weft's headers (docs/decisions.md). Nothing on a foreign thread. */
 void sched_give_way(void);
 
 static inline void sched_checkpoint(void)

@@ -154,8 +154,8 @@ static int64_t next_duty(struct monitor *mon)
 static int64_t doze_until(struct monitor *mon)
 {
     int64_t duty = next_duty(mon), timer = timers_earliest(), now = os_now();
-    if (timer == OS_FOREVER)
-        return duty;
+    if (timer >= OS_FOREVER - PERIOD_MIN_NS)
+        return duty; /* there is none, or the last of all times */
     int64_t look = (timer < now ? now : timer) + PERIOD_MIN_NS;
     return look < duty ? look : duty;
 }

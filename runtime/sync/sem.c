@@ -155,8 +155,8 @@ static void sem_acquire_waiting(weft_sem *s, int64_t n)
 
 void weft_sem_acquire_slow(weft_sem *s, int64_t n)
 {
-    sched_checkpoint();
-    check(s, n);
+    if (weft_sem_try_acquire_slow(s, n)) /* gives way first */
+        return;
     if (n > s->size_)
         wait_for_ever();
     sem_acquire_waiting(s, n);

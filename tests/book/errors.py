@@ -37,7 +37,11 @@ def check_facts(error, what, user_message, trace_id):
 minute = datetime.timedelta(minutes=1)  # clocks are set; time zones are hours
 begin = now()
 with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-    stdout, stderr = process.communicate(timeout=120)
+    try:
+        stdout, stderr = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 end = now()
 check(process.returncode == 0, f"exit status: {process.returncode}")
 stories = dict(re.findall(r"^\[log (\d)\] (.*)$", stderr, re.MULTILINE))

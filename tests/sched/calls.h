@@ -18,6 +18,7 @@ struct objects {
     weft_once undone;
     weft_ctx *ctx;
     weft_limiter *limiter;
+    weft_reservation reservation; /* that never comes */
     struct {
         weft_chan *chan, *listening;
         weft_timer *timer;
@@ -348,6 +349,16 @@ static void look_at_ctx(struct objects *o)
     CHECK_EQ(weft_ctx_err(o->ctx), 0);
 }
 
+static void look_at_cause(struct objects *o)
+{
+    CHECK(!weft_ctx_cause(o->ctx));
+}
+
+static void look_at_delay(struct objects *o)
+{
+    CHECK_EQ(weft_reservation_delay(&o->reservation), INT64_MAX);
+}
+
 static void allow_not(struct objects *o)
 {
     CHECK(!weft_limiter_allow(o->limiter));
@@ -410,7 +421,9 @@ static const struct named_call calls[] = {
     {"cond broadcast", broadcast_to_nobody},
     {"once_done", look_at_once},
     {"ctx_err", look_at_ctx},
+    {"ctx_cause", look_at_cause},
     {"limiter allow", allow_not},
+    {"reservation_delay", look_at_delay},
 };
 
 static void objects_make(struct objects *o)
@@ -436,6 +449,7 @@ static void objects_make(struct objects *o)
     };
     weft_cond_init(&o->cond, &o->mutex);
     REQUIRE(o->ctx && o->limiter && weft_limiter_allow(o->limiter));
+    CHECK_EQ(weft_limiter_reserve(o->limiter, 2, &o->reservation), -EINVAL);
     REQUIRE(o->buffered && o->node && o->count && o->none && o->full && o->closed && o->sent &&
             o->received && o->timer && o->func && o->ticker && o->pool);
     weft_chan_send(o->full, &v);

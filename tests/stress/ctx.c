@@ -164,7 +164,7 @@ static void grow(void *arg)
     CHECK(weft_sem_try_acquire(&sem, SLOTS));
     for (int i = 0; i < TREES; i++)
         weft_ctx_unref(trees[i].root);
-    CHECK_EQ(test_stats().timers, 0);
+    TEST_UNTIL(test_stats().timers == 0); /* one may just be on its way out */
 }
 
 TEST(forest)

@@ -55,7 +55,7 @@ static void timeouts(void)
     }
     finish_group();
     CHECK_EQ(wait_checked(0), 0);
-    CHECK_EQ(test_stats().timers, 0);
+    TEST_UNTIL(test_stats().timers == 0); /* one may just be on its way out */
 }
 
 static void timeouts_in_run(void *arg)
