@@ -72,6 +72,14 @@ TEST_UNUSED static int64_t test_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* CPU time of the whole process, in ns. */
+TEST_UNUSED static int64_t test_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
 TEST_UNUSED static bool test_valgrind(void)
 {
     const char *preload = getenv("LD_PRELOAD");

@@ -183,18 +183,22 @@ typedef struct weft_once {
 WEFT_API void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg);
 WEFT_API bool weft_once_done_slow(const weft_once *once);
 
+WEFT_INLINE_ bool weft_once_is_done_(const weft_once *once)
+{
+    return __atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1;
+}
+
 /* Whether the first weft_once_do is over; then all that its function wrote is visible. If not, others may run meanwhile. */
 WEFT_INLINE_ bool weft_once_done(const weft_once *once)
 {
-    return WEFT_LIKELY_(__atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1) ||
-           weft_once_done_slow(once);
+    return WEFT_LIKELY_(weft_once_is_done_(once)) || weft_once_done_slow(once);
 }
 
 /* The first call calls fn(arg); all others return when that has returned. A panic or weft_goexit in fn ends it
  * too: it isn't called again. Calling this from within fn waits for ever. */
 WEFT_INLINE_ void weft_once_do(weft_once *once, weft_fn fn, void *arg)
 {
-    if (!WEFT_LIKELY_(__atomic_load_n(&once->state_, __ATOMIC_ACQUIRE) == 1))
+    if (!WEFT_LIKELY_(weft_once_is_done_(once)))
         weft_once_do_slow(once, fn, arg);
 }
 

@@ -88,7 +88,7 @@ SANITIZE_OWNER_DATA_END
 bool weft_once_done_slow(const weft_once *once)
 {
     sched_checkpoint();
-    return atomic_load_acquire((queue_word *)&once->state_) == ONCE_DONE;
+    return weft_once_is_done_(once);
 }
 
 void weft_once_do_slow(weft_once *once, weft_fn fn, void *arg)

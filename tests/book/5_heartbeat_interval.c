@@ -120,7 +120,7 @@ static void watch(weft_fn work, weft_pulse *pulse, int turns, int64_t patience)
             printf("worker goroutine is not healthy!\n");
             break;
         }
-        if (pulses >= INTERVALS && results >= INTERVALS / 4 && done) {
+        if (pulses >= INTERVALS && results >= 3 && done) {
             printf("pulses and results\n");
             weft_chan_close(done);
             weft_chan_unref(done);

@@ -2,8 +2,6 @@
  * signal.c - weft_signal_notify and weft_signal_stop, line by line. races.c lets them race. */
 #include "catch.h"
 
-#include <sys/resource.h>
-
 #define LENGTH(a) TEST_COUNT_OF(a)
 
 /* ---- a channel gets what it asked for ---- */
@@ -490,22 +488,14 @@ TEST(a_forked_child_has_the_old_actions)
     signal(SIGUSR1, SIG_DFL);
 }
 
-static int64_t cpu_ns(void)
-{
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * INT64_C(1000000000) +
-           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * INT64_C(1000);
-}
-
 TEST(waiting_costs_nothing)
 {
     /* Goal: who delivers sleeps for as long as nothing comes. */
     if (getenv("WEFT_TEST_STORM"))
         SKIP("the storm's signals cost all threads time");
     weft_chan *ch = notify_one(SIGUSR1);
-    int64_t before = cpu_ns();
+    int64_t before = test_cpu_ns();
     CHECK_EQ(weft_chan_recv_until(ch, NULL, weft_now() + 100 * TEST_MS), -ETIMEDOUT);
-    CHECK_LT(cpu_ns() - before, 10 * TEST_MS * test_slowness());
+    CHECK_LT(test_cpu_ns() - before, 10 * TEST_MS * test_slowness());
     stop_and_unref(ch);
 }

@@ -8,13 +8,14 @@ static atomic_int readers, writers, got;
 static long plain[4]; /* equal, but while a writer is there */
 static int rounds;
 
-/* Nobody has it. Readers may have left it BIASED, which a writer ends. */
+/* Readers may have left it BIASED, which a writer ends. */
 static bool is_as_new(void)
 {
-    if (!weft_rwmutex_try_lock(&rw))
-        return false;
-    weft_rwmutex_unlock(&rw);
-    return peek(&rw.state_) == 0 && peek(&rw.queue_) == 0 && peek(&rw.writers_.state_) == 0;
+    bool is_free =
+        peek(&rw.queue_) == 0 && peek(&rw.writers_.state_) == 0 && weft_rwmutex_try_lock(&rw);
+    if (is_free)
+        weft_rwmutex_unlock(&rw);
+    return is_free && peek(&rw.state_) == 0;
 }
 
 /* ---- who may be there with whom ---- */
